@@ -1,0 +1,1 @@
+"""Record of EMQX hot upgrades: rules, events, drivers and their proof."""

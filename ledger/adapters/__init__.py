@@ -1,0 +1,1 @@
+"""Stores, drivers, keys and locks behind the ports."""

@@ -1,0 +1,1 @@
+"""Rules, events and tables of releases: pure, without IO."""

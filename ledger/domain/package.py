@@ -1,0 +1,67 @@
+"""Names of EMQX release packages.
+
+A name is ``emqx[-ee]-<vsn>-otp<otp>-<os>-<arch>.zip``. Parsing is exact:
+``str(PackageName.parse(name)) == name`` for every name that parses.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ledger.domain.version import OTP_PATTERN, VSN_PATTERN, OtpVsn, Vsn
+from ledger.errors import UsageError
+
+_MAX_LENGTH = 200
+_NAME = re.compile(
+    rf"(?P<edition>emqx|emqx-ee)-(?P<vsn>{VSN_PATTERN})-otp(?P<otp>{OTP_PATTERN})"
+    r"-(?P<os>[a-z][a-z0-9.]*)-(?P<arch>[a-z][a-z0-9_]*)\.zip",
+    re.ASCII,
+)
+
+
+class Edition(StrEnum):
+    """The edition, by the prefix of its packages."""
+
+    COMMUNITY = "emqx"
+    ENTERPRISE = "emqx-ee"
+
+
+class PackageNameError(UsageError):
+    """A file's name is no name of a release package."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!a} is not the name of a release package",
+            fact="a package is named emqx[-ee]-<vsn>-otp<otp>-<os>-<arch>.zip",
+            hint="keep the name under which the package was published",
+        )
+        self.name = name
+
+
+@dataclass(frozen=True)
+class PackageName:
+    """What the name of a package says of its content."""
+
+    edition: Edition
+    vsn: Vsn
+    otp: OtpVsn
+    os: str
+    arch: str
+
+    @classmethod
+    def parse(cls, name: str) -> "PackageName":
+        """Return what *name* says.
+
+        Raises: PackageNameError where it does not follow the grammar.
+        """
+        match = _NAME.fullmatch(name) if len(name) <= _MAX_LENGTH else None
+        if match is None:
+            raise PackageNameError(name[:_MAX_LENGTH])
+        try:
+            vsn, otp = Vsn.parse(match["vsn"]), OtpVsn.parse(match["otp"])
+        except UsageError as exc:
+            raise PackageNameError(name) from exc
+        return cls(Edition(match["edition"]), vsn, otp, match["os"], match["arch"])
+
+    def __str__(self) -> str:
+        return f"{self.edition}-{self.vsn}-otp{self.otp}-{self.os}-{self.arch}.zip"

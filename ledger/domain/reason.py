@@ -1,0 +1,37 @@
+"""Reasons: why a rule forbids a change, in three parts.
+
+Rule names are a closed list (RULINGS 20). A reason says what is wrong, the fact it rests on
+and what to do next; a command reports all its reasons at once (PRODUCT section 3).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """The rules of a hot upgrade, in the order of PRODUCT section 3."""
+
+    VERSION = "version"
+    MINOR = "minor"
+    EDITION = "edition"
+    OTP_MAJOR = "otp-major"
+    OS = "os"
+    ARCH = "arch"
+    PACKAGE = "package"
+    RELUP = "relup"
+    OWNER = "owner"
+    SPACE = "space"
+    DIRECTION = "direction"
+    STATUS = "status"
+    RUNNING_ERTS = "running-erts"
+    BOOT_FILES = "boot-files"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One rule that is broken: what is wrong, the fact, and what to do next."""
+
+    rule: Rule
+    message: str
+    fact: str
+    hint: str
