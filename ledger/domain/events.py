@@ -1,0 +1,241 @@
+"""Events of one installation's releases, version 1.
+
+Each class is one fact in the past tense. ``TOPIC`` is its name on disk and outlives every
+rename and move; a recorded class is never changed, a new meaning is a new ``.v2`` class.
+Fields are primitives or the records of ``records.py``; ``docs/events.md`` lists the members
+that each one stores. ``installed`` and ``downgraded`` differ by the direction of the versions,
+whatever the verb was. The classes satisfy the library's ``DomainEventProtocol``.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ledger.domain.reason import Reason
+from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run
+from ledger.domain.tables import Tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseEvent:
+    """One fact about the releases of a node: its place in the stream, who and why, through which driver."""
+
+    TOPIC: ClassVar[str]
+
+    originator_id: str
+    originator_version: int
+    context: Context
+    driver: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallationRegistered(ReleaseEvent):
+    """An installation came under the ledger; its baseline is a claim, not an observed history."""
+
+    TOPIC = "emqx.release.installation_registered.v1"
+
+    kind: str
+    source: str
+    root: str
+    facts: InstallationFacts
+    tables: Tables
+    booted: str
+    run: Run
+    baseline: str = "claim"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationRequested(ReleaseEvent):
+    """An attempt began: what was asked for, from which state, by which plan."""
+
+    TOPIC = "emqx.release.operation_requested.v1"
+
+    verb: str
+    to: str | None
+    options: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    from_vsn: str | None
+    facts: InstallationFacts
+    plan: tuple[PlannedStep, ...]
+    plan_sha256: str
+    before_sha256: str
+    package: PackageRecord | None = None
+    warnings: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationRefused(ReleaseEvent):
+    """Rules forbade an attempt; nothing was changed."""
+
+    TOPIC = "emqx.release.operation_refused.v1"
+
+    verb: str
+    to: str | None
+    options: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    from_vsn: str | None
+    code: int
+    reasons: tuple[Reason, ...]
+    output: Output
+    before_sha256: str
+    package: PackageRecord | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationCompleted(ReleaseEvent):
+    """An attempt reached what was asked for."""
+
+    TOPIC = "emqx.release.operation_completed.v1"
+
+    verb: str
+    result: str
+    table_sha256: str
+    boots_next: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationFailed(ReleaseEvent):
+    """A step of an attempt failed; *tables* is what was observed afterwards."""
+
+    TOPIC = "emqx.release.operation_failed.v1"
+
+    verb: str
+    step: str
+    vsn: str | None
+    code: int
+    cause: str
+    hint: str | None
+    output: Output
+    tables: Tables
+    booted: str
+    run: Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationRecovered(ReleaseEvent):
+    """``recover`` closed an attempt, or mended files, by what memory and disk showed."""
+
+    TOPIC = "emqx.release.operation_recovered.v1"
+
+    result: str
+    verb: str | None
+    found: tuple[str, ...]
+    done: tuple[str, ...] = ()
+    tables: Tables
+    table_sha256: str
+    booted: str
+    run: Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseUnpacked(ReleaseEvent):
+    """``release_handler:unpack_release/1`` succeeded; *files_sha256* is the digest of what was packed."""
+
+    TOPIC = "emqx.release.unpacked.v1"
+
+    vsn: str
+    package: PackageRecord
+    erts: str
+    files: int
+    files_sha256: str
+    set_aside: tuple[str, ...] = ()
+    before_sha256: str
+    after_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseInstalled(ReleaseEvent):
+    """``release_handler:install_release/1`` went up to *to*, or back to the permanent version."""
+
+    TOPIC = "emqx.release.installed.v1"
+
+    from_vsn: str
+    to: str
+    before_sha256: str
+    after_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseDowngraded(ReleaseEvent):
+    """``release_handler:install_release/1`` went down to *to*."""
+
+    TOPIC = "emqx.release.downgraded.v1"
+
+    from_vsn: str
+    to: str
+    before_sha256: str
+    after_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseMadePermanent(ReleaseEvent):
+    """``release_handler:make_permanent/1`` succeeded and all boot files name *vsn*."""
+
+    TOPIC = "emqx.release.made_permanent.v1"
+
+    vsn: str
+    former: str | None
+    before_sha256: str
+    after_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseUninstalled(ReleaseEvent):
+    """``release_handler:remove_release/1`` succeeded: what it removed, what stays, what was missing."""
+
+    TOPIC = "emqx.release.uninstalled.v1"
+
+    vsn: str
+    was: str
+    removed: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    before_sha256: str
+    after_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeRestarted(ReleaseEvent):
+    """The node booted anew, by order or on its own; *reverted* names the trials that this undid."""
+
+    TOPIC = "emqx.release.node_restarted.v1"
+
+    cause: str
+    booted: str
+    before: Tables
+    after: Tables
+    reverted: tuple[str, ...] = ()
+    run: Run
+    before_sha256: str
+    after_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftObserved(ReleaseEvent):
+    """Node or disk were not what the record says: something acted outside the ledger (RULINGS 14)."""
+
+    TOPIC = "emqx.release.drift_observed.v1"
+
+    recorded: Tables
+    found: Tables
+    booted: str
+    run: Run
+    differences: tuple[str, ...]
+    before_sha256: str
+    after_sha256: str
+
+
+AnyReleaseEvent = (
+    InstallationRegistered
+    | OperationRequested
+    | OperationRefused
+    | OperationCompleted
+    | OperationFailed
+    | OperationRecovered
+    | ReleaseUnpacked
+    | ReleaseInstalled
+    | ReleaseDowngraded
+    | ReleaseMadePermanent
+    | ReleaseUninstalled
+    | NodeRestarted
+    | DriftObserved
+)
