@@ -4,7 +4,7 @@ Rule names are a closed list (RULINGS 20). A reason says what is wrong, the fact
 and what to do next; a command reports all its reasons at once (PRODUCT section 3).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -29,9 +29,14 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True)
 class Reason:
-    """One rule that is broken: what is wrong, the fact, and what to do next."""
+    """One rule that is broken: what is wrong, the fact, and what to do next.
+
+    *words* are the lines that EMQX's own user guide has for it on stdout (PRODUCT section 5);
+    they are not part of the record.
+    """
 
     rule: Rule
     message: str
     fact: str
     hint: str
+    words: tuple[str, ...] = field(default=(), compare=False)

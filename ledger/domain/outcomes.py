@@ -1,0 +1,69 @@
+"""What a change was asked to be, and what its steps brought about: the inputs of decisions."""
+
+from dataclasses import dataclass
+
+from ledger.domain.plan import Plan
+from ledger.domain.reason import Reason
+from ledger.domain.records import Context, Driver, Output, PackageRecord, StepKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class By:
+    """Who acts and why, and through which driver."""
+
+    context: Context
+    driver: Driver
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A plan with the options it was asked with and the package it rests on."""
+
+    plan: Plan
+    options: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    package: PackageRecord | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """All reasons against a request, the exit code, and the words that the operator saw."""
+
+    code: int
+    reasons: tuple[Reason, ...]
+    output: Output
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Where an attempt broke off: the step, the exit code, the cause and the way out."""
+
+    step: StepKind
+    vsn: str | None
+    code: int
+    cause: str
+    hint: str | None
+    output: Output
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unpacked:
+    """What ``unpack_release`` brought: the emulator of the release, its files and their digest.
+
+    *set_aside* names what lay in the way and was renamed (PRODUCT section 3).
+    """
+
+    vsn: str
+    erts: str
+    files: int
+    files_sha256: str
+    set_aside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """What ``remove_release`` removed, what stays by rule, and what was missing before (otp.md 7)."""
+
+    removed: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
