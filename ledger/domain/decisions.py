@@ -205,20 +205,20 @@ def decide_removal(node: NodeReleases, vsn: str, removed: Removed, *, by: By) ->
     )
 
 
-def decide_restart(node: NodeReleases, seen: Observation, *, cause: str, by: By) -> NodeRestarted:
-    """Return that the node booted anew, with the trials that this undid (RULINGS 36)."""
+def decide_restart(node: NodeReleases, seen: Observation, *, after: Tables, cause: str, by: By) -> NodeRestarted:
+    """Return that the node booted anew into the tables *after*, with the trials that this undid (RULINGS 36)."""
     undone = tuple(
         vsn
         for vsn, status in node.tables.memory
-        if status is ReleaseStatus.CURRENT and seen.tables.status(vsn) is not ReleaseStatus.CURRENT
+        if status is ReleaseStatus.CURRENT and after.status(vsn) is not ReleaseStatus.CURRENT
     )
     return NodeRestarted(
         **_next(node, by),
-        **_change(node.tables, seen.tables),
+        **_change(node.tables, after),
         cause=cause,
         booted=seen.booted,
         before=node.tables,
-        after=seen.tables,
+        after=after,
         reverted=undone,
         run=seen.run,
     )

@@ -80,9 +80,7 @@ def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  
     match event:
         case OperationRequested():
             return replace(node, version=version, open_attempt=_opened(event))
-        case OperationRefused():
-            return replace(node, version=version)
-        case OperationCompleted():
+        case OperationRefused() | OperationCompleted():
             return replace(node, version=version, open_attempt=None)
         case OperationFailed() | OperationRecovered():
             return replace(

@@ -1,0 +1,163 @@
+"""What the use cases need from outside, in OTP's own words.
+
+``ReleaseHandler`` is the port of the drivers; all of them pass one contract suite and give the
+same events. ``Installation`` reads one root and never changes it. Sizes are bytes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.observation import Observation
+from ledger.domain.outcomes import Removed, Unpacked
+from ledger.domain.package_facts import PackageFacts
+from ledger.domain.reason import Reason
+from ledger.domain.records import Driver
+from ledger.domain.releases import NodeReleases
+from ledger.domain.relup import Relup
+from ledger.domain.version import Vsn
+from ledger.errors import CheckFailedError, FailedError, UsageError
+
+Progress = Callable[[int, int], None]
+
+
+class NodeDownError(UsageError):
+    """No node answers for this installation; *words* is EMQX's own line."""
+
+    words = ("Node is not running!",)
+
+    def __init__(self, node: str, *, fact: str) -> None:
+        super().__init__(f"node {node} is not running", fact=fact, hint="start the node, then run the command again")
+        self.node = node
+
+
+class CheckRefusedError(CheckFailedError):
+    """``check_install_release`` refused, with OTP's own reason; what runs is unchanged."""
+
+    def __init__(self, vsn: str, otp_reason: str) -> None:
+        super().__init__(
+            f"release_handler:check_install_release of {vsn} failed",
+            fact=otp_reason,
+            hint="nothing that runs was changed; see `release-ledger show last`",
+        )
+        self.vsn, self.otp_reason = vsn, otp_reason
+
+
+class StepFailedError(FailedError):
+    """A call of the release handler failed on the way; the node may have changed."""
+
+    def __init__(self, call: str, vsn: str, otp_reason: str) -> None:
+        super().__init__(
+            f"release_handler:{call} of {vsn} failed",
+            fact=otp_reason,
+            hint="look at `release-ledger versions` and `release-ledger check`, then repeat the command",
+        )
+        self.call, self.vsn, self.otp_reason = call, vsn, otp_reason
+
+
+class ReleaseHandler(Protocol):
+    """The release handler of one node (release_handler(3))."""
+
+    @property
+    def driver(self) -> Driver:
+        """The driver that this is."""
+        ...
+
+    def observe(self) -> Observation:
+        """Return what node and disk show now.
+
+        Raises: NodeDownError where no node answers.
+        """
+        ...
+
+    def unpack_release(self, package: PackageFacts, *, progress: Progress) -> Unpacked:
+        """Unpack *package*; its release is then known as ``unpacked``, first in the list.
+
+        Repeated on a release that is ``unpacked`` it puts back what is missing. It leaves nothing
+        behind when it fails, so that a retry is a real retry.
+
+        Raises: RefusedError where the package turns out unsound; FailedError where writing failed.
+        """
+        ...
+
+    def install_release(self, vsn: str) -> None:
+        """Check and install release *vsn*: it runs then, and is not yet permanent.
+
+        Raises: CheckRefusedError where the check refuses; StepFailedError where the install breaks off.
+        """
+        ...
+
+    def make_permanent(self, vsn: str) -> None:
+        """Make release *vsn* permanent, in memory and in all boot files.
+
+        Raises: StepFailedError where a file cannot be written.
+        """
+        ...
+
+    def remove_release(self, vsn: str) -> Removed:
+        """Remove release *vsn*: what no other release uses goes, the rest stays (otp.md 7)."""
+        ...
+
+    def restart(self) -> None:
+        """Restart the node: it boots the last REL_VSN and reads its table from disk."""
+        ...
+
+
+class Installation(Protocol):
+    """What can be read of one root before anything is touched."""
+
+    def find_package(self, vsn: Vsn) -> PackageFacts | tuple[Reason, ...]:
+        """Return the one package of *vsn*, or the reasons why there is none."""
+        ...
+
+    def package_line(self, package: PackageFacts) -> str | None:
+        """Return the path to name in the words of unpacking, None for the one the user guide names."""
+        ...
+
+    def missing_parts(self, vsn: str) -> tuple[str, ...]:
+        """Return the parts of a known release that are not there, relative to the root."""
+        ...
+
+    def relup(self, vsn: str) -> Relup | str | None:
+        """Return the relup of a release on disk, the fault of one that cannot be read, None without a file."""
+        ...
+
+    def owner(self) -> str:
+        """Return the user to whom the installation belongs."""
+        ...
+
+    def foreign_paths(self) -> tuple[str, ...]:
+        """Return what this process or the owner cannot write among the paths that a change writes."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Return the free space under the root for the user who writes."""
+        ...
+
+
+class InstallationLock(Protocol):
+    """One change at a time on an installation; the lock dies with its process."""
+
+    def hold(self, what: str, *, wait: float) -> AbstractContextManager[None]:
+        """Hold the lock for *what*, waiting up to *wait* seconds.
+
+        Raises: LockedError naming who holds it.
+        """
+        ...
+
+
+class ReleaseRecord(Protocol):
+    """The record of the releases: append and fold."""
+
+    def record(self, events: Sequence[AnyReleaseEvent]) -> tuple[int, ...]:
+        """Append *events* in one commit and return their leaf indexes, from 0."""
+        ...
+
+    def releases(self, stream: str) -> NodeReleases:
+        """Return the fold of a stream."""
+        ...
+
+    def streams(self) -> Iterator[str]:
+        """Return the streams of installations."""
+        ...
