@@ -19,7 +19,7 @@ LEAVES = st.one_of(
 
 
 def branches(terms: st.SearchStrategy[Term]) -> st.SearchStrategy[Term]:
-    pairs = st.lists(st.tuples(terms, terms), unique_by=repr).map(lambda found: ErlangMap(tuple(found)))
+    pairs = st.lists(st.tuples(terms, terms), unique_by=print_term).map(lambda found: ErlangMap(tuple(found)))
     return st.one_of(st.lists(terms), st.lists(terms).map(tuple), pairs)
 
 
