@@ -1,0 +1,97 @@
+"""What recording needs from outside: a clock, identifiers, a turn to write, and a place to keep private facts.
+
+The bootstrap gives them as one *Recording*; the store is found by its name in
+``PERSISTENCE_MODULE`` and given the same (RULINGS 1).
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import ApplicationRecorder, Mapper, Notification, StoredEvent
+
+from ledger.domain.envelope import ClockReading
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One reading of a clock: the time as records hold it, and what stands behind it."""
+
+    recorded_at: str
+    clock: ClockReading
+
+
+class Clock(Protocol):
+    """Tells the time of a record."""
+
+    def read(self) -> Moment:
+        """Return the present moment."""
+        ...
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """What a salted commitment stands for (evidence.md 1.5): *value* is canonical JSON, kept outside the tree."""
+
+    commitment: str
+    salt: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """How one ledger records.
+
+    *turn* is held while the bytes are made and written, so that times follow the order of the
+    log on one host (RULINGS 10).
+    """
+
+    origin: str
+    clock: Clock
+    new_id: Callable[[], str]
+    turn: Callable[[], AbstractContextManager[None]]
+
+
+class LogRecorder(ApplicationRecorder):
+    """Stores commits, and serves events in the order of the log: a notification's id is the leaf index + 1."""
+
+    @abstractmethod
+    def select_states(
+        self, stream: str, *, gt: int | None, lte: int | None, desc: bool, limit: int | None
+    ) -> Iterator[bytes]:
+        """Yield the stored bytes of one stream in the order of their versions."""
+
+    @abstractmethod
+    def streams(self) -> tuple[str, ...]:
+        """Return the ids of all streams, in the order of their first event."""
+
+    @abstractmethod
+    def holding(self, text: bytes, *, limit: int) -> Sequence[Notification]:
+        """Return the events whose stored bytes hold *text*, in the order of the log."""
+
+
+class LogMapper(Mapper[str]):
+    """Seals the events of a commit and unseals stored ones."""
+
+    @abstractmethod
+    def sealed(self, events: Sequence[DomainEventProtocol[str]], *, commit_id: str) -> list[StoredEvent]:
+        """Return the rows of one commit."""
+
+    @abstractmethod
+    def event_from(self, state: bytes) -> DomainEventProtocol[str]:
+        """Return the event that stored bytes hold."""
+
+
+class LogStore(Protocol):
+    """What a module named in ``PERSISTENCE_MODULE`` builds."""
+
+    def ledger_mapper(self, recording: Recording) -> LogMapper:
+        """Return the mapper of the ledger."""
+        ...
+
+    def ledger_recorder(self, recording: Recording) -> LogRecorder:
+        """Return the recorder of the ledger."""
+        ...

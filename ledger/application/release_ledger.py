@@ -1,0 +1,175 @@
+"""The ledger as an event-sourced application: record a commit, replay a stream, read the log.
+
+One call of ``record`` is one commit and one append. A stream is replayed by the fold of
+``ledger.domain.releases``, or by any other; the log is read in the order of its leaf indexes,
+from 0. Configuration is what the bootstrap gives and nothing else: the library would let
+variables of the shell beat it, silently (RULINGS 1).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar, cast
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import EventStore, IntegrityError, Notification
+from eventsourcing.persistence import Recording as StoredRecording
+from eventsourcing.utils import Environment, EnvType
+
+from ledger.application.record_ports import Disclosure, LogMapper, LogRecorder, LogStore, Recording
+from ledger.domain.envelope import Recorded
+from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.releases import NodeReleases, evolve
+from ledger.errors import LockedError, UsageError
+
+_Folded = TypeVar("_Folded")
+Turn = Callable[[], AbstractContextManager[None]]
+Fold = Callable[[_Folded | None, AnyReleaseEvent], _Folded]
+_PAGE = 1000
+_FOUND = 10
+_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.ASCII)
+
+
+class StreamConflictError(LockedError):
+    """Another command recorded into the same stream since this one read it."""
+
+    def __init__(self, streams: Sequence[str]) -> None:
+        super().__init__(
+            f"another command recorded into {', '.join(streams)} in between",
+            fact="a version of the stream that this command wanted to write exists already",
+            hint="run the command again; it starts from the new state",
+        )
+        self.streams = tuple(streams)
+
+
+class EventIdError(UsageError):
+    """A text is no beginning of an event's id."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            f"{prefix[:40]!a} is not the beginning of an event's id",
+            fact="an id is made of the digits 0-9 and a-f and hyphens; at least four characters are needed",
+            hint="copy it from `release-ledger log --json`, or name the event by its number",
+        )
+
+
+class CommitStore(EventStore[str]):
+    """Seals and stores the events of one commit, in this writer's turn (RULINGS 10)."""
+
+    def __init__(
+        self, mapper: LogMapper, recorder: LogRecorder, turn: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        super().__init__(mapper, recorder)
+        self._log_mapper = mapper
+        self._turn = turn
+
+    def put(
+        self,
+        domain_events: Sequence[DomainEventProtocol[str]],
+        *,
+        commit_id: str = "",
+        **kwargs: Any,  # noqa: ANN401 # what save() is given goes on to the recorder
+    ) -> list[StoredRecording[str]]:
+        """Store the events as one commit; a *commit_id* that is known is answered with what was stored."""
+        with self._turn():
+            rows = self._log_mapper.sealed(domain_events, commit_id=commit_id)
+            ids = self.recorder.insert_events(rows, commit_id=commit_id, **kwargs) or ()
+        return [
+            StoredRecording(
+                event, Notification(row.originator_id, row.originator_version, row.topic, row.state, id=id_)
+            )
+            for event, row, id_ in zip(domain_events, rows, ids, strict=True)
+        ]
+
+
+class ReleaseLedger(Application[str]):
+    """One ledger: its streams and its log."""
+
+    name = "ledger"  # names the variables and the tables, so it outlives every rename of the class
+
+    def __init__(self, env: Mapping[str, str], *, recording: Recording) -> None:
+        self._recording = recording
+        super().__init__(env)
+
+    def record(
+        self, events: Sequence[AnyReleaseEvent], *, disclosures: Sequence[Disclosure] = (), commit_id: str | None = None
+    ) -> tuple[int, ...]:
+        """Record *events* as one commit and return their leaf indexes.
+
+        A *commit_id* is given only by a caller that may try again: a commit that is known is answered.
+        Raises: StreamConflictError, CanonicalError, EnvelopeSizeError, and the errors of the store.
+        """
+        if not events:
+            return ()
+        try:
+            recordings = self.save(*events, commit_id=commit_id or self._recording.new_id(), disclosures=disclosures)
+        except IntegrityError as exc:
+            raise StreamConflictError(sorted({event.originator_id for event in events})) from exc
+        return tuple(recording.notification.id - 1 for recording in recordings)
+
+    def releases(self, stream: str, *, version: int | None = None) -> NodeReleases | None:
+        """Return the releases of one node, now or at *version* of its stream; None where it is not known."""
+        return self.fold(stream, evolve, version=version)
+
+    def fold(self, stream: str, fold: Fold[_Folded], *, version: int | None = None) -> _Folded | None:
+        """Return what *fold* makes of the events of one stream; None where there are none."""
+
+        def project(state: _Folded | None, events: Iterable[AnyReleaseEvent]) -> _Folded | None:
+            for event in events:
+                state = fold(state, event)
+            return state
+
+        try:
+            folded = self.repository.get(stream, version=version, projector_func=cast("Any", project))
+        except AggregateNotFoundError:
+            return None
+        return cast("_Folded", folded)
+
+    def streams(self) -> tuple[str, ...]:
+        """Return the ids of all streams, in the order of their first event."""
+        return self._log.streams()
+
+    def tree_size(self) -> int:
+        """Return the number of events in the log."""
+        return self._log.max_notification_id() or 0
+
+    def history(self, start: int = 0, stop: int | None = None) -> Iterator[Recorded]:
+        """Yield the events from leaf index *start* on, up to but without *stop*."""
+        while stop is None or start < stop:
+            page = self._log.select_notifications(start + 1, _PAGE, stop)
+            yield from map(_recorded, page)
+            if len(page) < _PAGE:
+                return
+            start = page[-1].id
+
+    def find(self, prefix: str) -> tuple[Recorded, ...]:
+        """Return the events, ten at most, whose id begins with *prefix*.
+
+        Raises: EventIdError.
+        """
+        if _PREFIX.fullmatch(prefix) is None:
+            raise EventIdError(prefix)
+        found = map(_recorded, self._log.holding(f'"event_id":"{prefix}'.encode(), limit=_FOUND))
+        return tuple(event for event in found if event.stamp.event_id.startswith(prefix))
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """Return the configuration given, without the variables of the shell (RULINGS 1)."""
+        return Environment(name, dict(env or {}))
+
+    def construct_mapper(self) -> LogMapper:
+        """Return the store's mapper."""
+        return cast("LogStore", self.factory).ledger_mapper(self._recording)
+
+    def construct_recorder(self) -> LogRecorder:
+        """Return the store's recorder."""
+        self._log = cast("LogStore", self.factory).ledger_recorder(self._recording)
+        return self._log
+
+    def construct_event_store(self) -> CommitStore:
+        """Return the store of commits."""
+        return CommitStore(cast("LogMapper", self.mapper), self._log, self._recording.turn)
+
+
+def _recorded(row: Notification) -> Recorded:
+    return Recorded(row.id - 1, str(row.originator_id), row.originator_version, row.topic, row.state)
