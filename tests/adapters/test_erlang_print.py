@@ -19,8 +19,8 @@ LEAVES = st.one_of(
 
 
 def branches(terms: st.SearchStrategy[Term]) -> st.SearchStrategy[Term]:
-    pairs = st.lists(st.tuples(terms, terms), unique_by=print_term).map(lambda found: ErlangMap(tuple(found)))
-    return st.one_of(st.lists(terms), st.lists(terms).map(tuple), pairs)
+    pairs = st.lists(st.tuples(terms, terms), unique_by=lambda pair: print_term(pair[0])).map(tuple)
+    return st.one_of(st.lists(terms), st.lists(terms).map(tuple), pairs.map(ErlangMap))
 
 
 TERMS: st.SearchStrategy[Term] = st.recursive(LEAVES, branches, max_leaves=30)

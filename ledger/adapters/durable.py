@@ -1,0 +1,253 @@
+"""Writes that survive a crash: the only place that changes the installation and what lies beside the ledger.
+
+A file is replaced by a temporary file in its own folder, fsync, rename, fsync of the folder: a
+crash at any moment leaves the old content or the new, never a part. The temporary file of
+``NAME`` is ``.NAME.ledger-tmp``; one that a crash left behind is removed by the next write.
+Folders are made, renamed and removed with an fsync of each folder whose entries changed.
+
+* A replaced file keeps its mode, and as root its owner. What is new gets, as root, the owner of
+  its folder, so that the node can delete it later.
+* Links are never followed: a link at the place of a file is itself replaced or removed.
+* A renamed folder must be synced before it shows: first `sync_tree`, then `rename`.
+* A tree is removed entry by entry. Where half a tree could be taken for a whole one, rename it
+  aside first.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ledger.errors import FailedError
+
+_NEW_FILE = 0o644
+_CHUNK = 1024 * 1024
+_HINTS = {
+    errno.ENOSPC: "free some space on this file system, then run the command again",
+    errno.EDQUOT: "raise the quota or free some space, then run the command again",
+    errno.EACCES: "let root give the folder to the user who runs the command, then run it again",
+    errno.EPERM: "let root give the folder to the user who runs the command, then run it again",
+    errno.EROFS: "mount the file system for writing, then run the command again",
+    errno.EIO: "look for errors of the disk in the kernel's log before running the command again",
+}
+_OTHER_HINT = "remove the cause, then run the command again"
+
+
+class WriteFailedError(FailedError):
+    """The system refused a change of a file or folder.
+
+    *changed* is False where the old state stands untouched. It is True where the change is
+    made and only its arrival on the disk is not confirmed, or where a part of a tree is gone.
+    """
+
+    def __init__(self, act: str, path: Path, cause: OSError, *, changed: bool) -> None:
+        number = cause.errno or 0
+        words = os.strerror(number) if number else str(cause)
+        name = errno.errorcode.get(number, "unknown")
+        state = "the change may be there in part or unconfirmed" if changed else "nothing was changed there"
+        super().__init__(
+            f"cannot {act} {path}: {words[:1].lower()}{words[1:]}",
+            fact=f"the system answered {name}; {state}",
+            hint=_HINTS.get(number, _OTHER_HINT),
+        )
+        self.act, self.path, self.errno_name, self.changed = act, path, name, changed
+
+
+def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Put *data* at *path*, as a whole or not at all.
+
+    *mode* is that of the replaced file, and 0644 for a new one, where it is not given.
+    Raises: WriteFailedError.
+    """
+    _replace(path, (data,), mode)
+
+
+def copy_file(source: Path, path: Path, *, mode: int | None = None) -> None:
+    """Put the content of *source* at *path*, with the mode of *source* where none is given.
+
+    Raises: WriteFailedError, also where *source* cannot be read or is a link.
+    """
+    with _failing("copy", source, changed=False):
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        with _failing("copy", source, changed=False):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        _replace(path, _chunks(descriptor), stat.S_IMODE(status.st_mode) if mode is None else mode)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Make the entries of one folder durable.
+
+    Raises: WriteFailedError.
+    """
+    with _failing("sync", path, changed=True):
+        _sync(path)
+
+
+def sync_tree(path: Path) -> None:
+    """Make all that was written on the file system of *path* durable, in one call.
+
+    Raises: WriteFailedError.
+    """
+    with _failing("sync", path, changed=True):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _sync_file_system(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def rename(source: Path, path: Path) -> None:
+    """Move *source* to *path* on the same file system; a file that is there is replaced.
+
+    Raises: WriteFailedError.
+    """
+    with _failing("rename", source, changed=False):
+        source.rename(path)
+    for folder in dict.fromkeys((path.parent, source.parent)):
+        sync_folder(folder)
+
+
+def make_folder(path: Path, *, mode: int) -> None:
+    """Make one folder with this mode; a folder that is there stays as it is.
+
+    Raises: WriteFailedError, also where something else has the name.
+    """
+    with _failing("make", path, changed=False):
+        if _is_folder(path):
+            return
+        path.mkdir(mode=0o700)
+        try:
+            _give(path, _owner_of(path.parent))
+            path.chmod(mode)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+            raise
+    sync_folder(path.parent)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file or a link, not what it points to; one that is missing is fine.
+
+    Raises: WriteFailedError.
+    """
+    with _failing("remove", path, changed=False):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+    sync_folder(path.parent)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all that is in it, or a file or link; one that is missing is fine.
+
+    Raises: WriteFailedError.
+    """
+    with _failing("look at", path, changed=False):
+        folder = _is_folder(path)
+    if not folder:
+        remove_file(path)
+        return
+    with _failing("remove", path, changed=True):
+        shutil.rmtree(path)  # holds each folder open, so that a link put there meanwhile is not followed
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _failing(act: str, path: Path, *, changed: bool) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise WriteFailedError(act, path, exc, changed=changed) from exc
+
+
+def _replace(path: Path, chunks: Iterable[bytes], mode: int | None) -> None:
+    temporary = path.with_name(f".{path.name}.ledger-tmp")
+    with _failing("write", path, changed=False):
+        replaced = _plain_file(path)
+        owner = _owner_of(path.parent) if replaced is None else (replaced.st_uid, replaced.st_gid)
+        if mode is None:
+            mode = _NEW_FILE if replaced is None else stat.S_IMODE(replaced.st_mode)
+        temporary.unlink(missing_ok=True)
+        try:
+            _fill(temporary, chunks, owner, mode)
+            temporary.rename(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    sync_folder(path.parent)
+
+
+def _fill(path: Path, chunks: Iterable[bytes], owner: tuple[int, int], mode: int) -> None:
+    """Make a new file; it is private until all of it is written and given away."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        for chunk in chunks:
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        _give(descriptor, owner)
+        os.fchmod(descriptor, mode)  # after chown(2), which clears set-id bits
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, _CHUNK):
+        yield chunk
+
+
+def _plain_file(path: Path) -> os.stat_result | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _owner_of(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_uid, status.st_gid
+
+
+def _give(target: Path | int, owner: tuple[int, int]) -> None:
+    """Set the owner; only root can, everybody else writes as who they are."""
+    if os.geteuid() == 0:
+        os.chown(target, *owner)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_file_system(descriptor: int) -> None:
+    """Call syncfs(2), which Python does not offer; without it sync(2) does more than is needed."""
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+    elif syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
