@@ -1,0 +1,203 @@
+"""One attempt under way: its steps are done one by one, and each is recorded as it is done.
+
+Success is judged by what is observed, never by an answer (otp.md section 12). A step that fails
+closes the attempt as failed, with what node and disk show then; one whose package turns out
+unsound closes it as refused, because nothing was touched.
+"""
+
+from typing import Protocol, assert_never
+
+from ledger.application.excerpts import captured, recordable
+from ledger.application.ports import ReleaseHandler, ReleaseRecord
+from ledger.application.preflight import Preflight, Wish
+from ledger.application.reconcile import ORDERED, as_text
+from ledger.domain.decisions import (
+    decide_completion,
+    decide_failure,
+    decide_install,
+    decide_make_permanent,
+    decide_refusal,
+    decide_removal,
+    decide_request,
+    decide_restart,
+    decide_unpack,
+)
+from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.observation import Observation
+from ledger.domain.outcomes import By, Failure, Refusal, Request
+from ledger.domain.package_facts import PackageUnsoundError
+from ledger.domain.plan import Step, tables_after_step
+from ledger.domain.reason import Reason, Rule
+from ledger.domain.records import StepKind
+from ledger.domain.releases import NodeReleases, evolve
+from ledger.domain.tables import Tables
+from ledger.errors import CheckFailedError, FailedError, LedgerError, RefusedError
+
+
+class Teller(Protocol):
+    """Where an operation speaks while it works."""
+
+    def say(self, line: str) -> None:
+        """Print one line of the user guide's words."""
+        ...
+
+    def advise(self, text: str) -> None:
+        """Print advice that a reader of the result does not need."""
+        ...
+
+    def progress(self, done: int, total: int) -> None:
+        """Show how many of *total* bytes are done."""
+        ...
+
+
+class UnexpectedStateError(FailedError):
+    """A step ended without an error, and node or disk do not show its result."""
+
+    def __init__(self, step: Step, expected: Tables, seen: Tables) -> None:
+        super().__init__(
+            f"{step.kind} of {step.vsn} did not have its effect",
+            fact=f"expected {as_text(expected)}; found {as_text(seen)}",
+            hint="look at `release-ledger log`, then repeat the command",
+        )
+        self.step, self.expected, self.seen = step, expected, seen
+
+
+class Attempt:
+    """The steps of one plan, done and recorded."""
+
+    def __init__(
+        self,
+        node: NodeReleases,
+        *,
+        wish: Wish,
+        preflight: Preflight,
+        record: ReleaseRecord,
+        handler: ReleaseHandler,
+        teller: Teller,
+        by: By,
+    ) -> None:
+        self.node = node
+        self.events: tuple[int, ...] = ()
+        self._wish = wish
+        self._preflight = preflight
+        self._record = record
+        self._handler = handler
+        self._teller = teller
+        self._by = by
+
+    def run(self) -> None:
+        """Record the intent, do each step, record the outcome.
+
+        Raises: RefusedError, CheckFailedError, FailedError, after the attempt was closed with it.
+        """
+        request = request_of(self._wish, self._preflight)
+        warnings = recordable(self._preflight.verdict.warnings)
+        self._append(decide_request(self.node, request, warnings=warnings, by=self._by))
+        for step in self._preflight.plan.steps:
+            self._say(step.before)
+            self._step(step)
+            self._say(step.after)
+        self._append(decide_completion(self.node, self._wish.verb, result="completed", by=self._by))
+        self._teller.advise(f"recorded as events {self.events[0]} to {self.events[-1]}")
+
+    def _step(self, step: Step) -> None:
+        try:
+            event = self._do(step)
+        except RefusedError as exc:
+            self._close_refused(exc)
+            raise
+        except (CheckFailedError, FailedError) as exc:
+            self._close_failed(step, exc)
+            raise
+        self._append(event)
+
+    def _do(self, step: Step) -> AnyReleaseEvent:
+        match step.kind:
+            case StepKind.UNPACK:
+                return self._unpack(step)
+            case StepKind.INSTALL:
+                self._handler.install_release(step.vsn)
+                self._expect(step)
+                return decide_install(self.node, step.vsn, by=self._by)
+            case StepKind.MAKE_PERMANENT:
+                self._handler.make_permanent(step.vsn)
+                self._expect(step)
+                return decide_make_permanent(self.node, step.vsn, by=self._by)
+            case StepKind.REMOVE:
+                removed = self._handler.remove_release(step.vsn)
+                self._expect(step)
+                return decide_removal(self.node, step.vsn, removed, by=self._by)
+            case StepKind.RESTART:
+                self._handler.restart()
+                seen = self._handler.observe()
+                return decide_restart(self.node, seen, after=seen.tables, cause=ORDERED, by=self._by)
+            case _:
+                assert_never(step.kind)
+
+    def _unpack(self, step: Step) -> AnyReleaseEvent:
+        package, record = self._preflight.package, self._preflight.package_record
+        if package is None or record is None:
+            raise MissingPackageError(step.vsn)
+        unpacked = self._handler.unpack_release(package, progress=self._teller.progress)
+        self._expect(step)
+        return decide_unpack(self.node, unpacked, package=record, by=self._by)
+
+    def _expect(self, step: Step) -> Observation:
+        seen = self._handler.observe()
+        expected = tables_after_step(self.node.tables, step.kind, step.vsn)
+        if seen.tables != expected:
+            raise UnexpectedStateError(step, expected, seen.tables)
+        return seen
+
+    def _close_refused(self, exc: RefusedError) -> None:
+        reasons = exc.problems if isinstance(exc, PackageUnsoundError) else (_reason_of(exc),)
+        refusal = Refusal(code=exc.code, reasons=recordable(reasons), output=captured(()))
+        request = request_of(self._wish, self._preflight)
+        self._append(decide_refusal(self.node, request, refusal, by=self._by))
+
+    def _close_failed(self, step: Step, exc: LedgerError) -> None:
+        reason = recordable((_reason_of(exc),))[0]
+        failure = Failure(
+            step=step.kind,
+            vsn=step.vsn,
+            code=exc.code,
+            cause=reason.message,
+            hint=reason.hint,
+            output=captured((exc.fact,)),
+        )
+        seen = self._handler.observe()
+        self._append(decide_failure(self.node, self._wish.verb, failure, seen=seen, by=self._by))
+
+    def _append(self, event: AnyReleaseEvent) -> None:
+        self.events += self._record.record((event,))
+        self.node = evolve(self.node, event)
+
+    def _say(self, lines: tuple[str, ...]) -> None:
+        for line in lines:
+            self._teller.say(line)
+
+
+class MissingPackageError(RefusedError):
+    """A plan unpacks, and no package was found for it."""
+
+    def __init__(self, vsn: str) -> None:
+        super().__init__(
+            f"there is no package of {vsn}",
+            fact="the plan unpacks it, and none was found when it was made",
+            hint="copy the package into releases/ and repeat the command",
+        )
+        self.vsn = vsn
+
+
+def request_of(wish: Wish, preflight: Preflight) -> Request:
+    """Return the request that an event holds."""
+    return Request(
+        plan=preflight.plan,
+        options=wish.options,
+        allowed=tuple(sorted(str(rule) for rule in wish.allowed)),
+        package=preflight.package_record,
+    )
+
+
+def _reason_of(exc: LedgerError) -> Reason:
+    return Reason(Rule.PACKAGE, str(exc), exc.fact, exc.hint)

@@ -1,0 +1,36 @@
+"""Words of others in a record: cut, cleaned, and with the digest of the whole (evidence.md 1.1)."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from ledger.domain.canonical import clean_excerpt
+from ledger.domain.reason import Reason
+from ledger.domain.records import Output
+
+_EXCERPT_BYTES = 2048
+_TEXT_BYTES = 1024
+_MOST_REASONS = 30
+
+
+def captured(lines: Sequence[str]) -> Output:
+    """Return the record of captured output, one line each."""
+    raw = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+    excerpt = clean_excerpt(" | ".join(lines).encode("utf-8", "surrogateescape"), _EXCERPT_BYTES)
+    return Output(output_sha256=sha256(raw).hexdigest(), output_bytes=len(raw), excerpt=excerpt or None)
+
+
+def recordable(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Return *reasons* with texts that may be recorded; a very long list is cut and says so."""
+    kept = tuple(
+        Reason(reason.rule, _text(reason.message), _text(reason.fact), _text(reason.hint))
+        for reason in reasons[:_MOST_REASONS]
+    )
+    more = len(reasons) - len(kept)
+    if more:
+        last = reasons[-1]
+        kept += (Reason(last.rule, f"and {more} more reasons", "only the first are recorded", _text(last.hint)),)
+    return kept
+
+
+def _text(text: str) -> str:
+    return clean_excerpt(text.encode("utf-8", "surrogateescape"), _TEXT_BYTES) or "-"
