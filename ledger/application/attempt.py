@@ -1,13 +1,13 @@
 """One attempt under way: its steps are done one by one, and each is recorded as it is done.
 
 Success is judged by what is observed, never by an answer (otp.md section 12). A step that fails
-closes the attempt as failed, with what node and disk show then; one whose package turns out
-unsound closes it as refused, because nothing was touched.
+closes the attempt as failed, with what node and disk show then. A package that turns out unsound
+while it is laid out is a refusal: nothing was touched.
 """
 
 from typing import Protocol, assert_never
 
-from ledger.application.excerpts import captured, recordable
+from ledger.application.excerpts import captured, recordable, recordable_paths
 from ledger.application.ports import ReleaseHandler, ReleaseRecord
 from ledger.application.preflight import Preflight, Wish
 from ledger.application.reconcile import ORDERED, as_text
@@ -24,7 +24,7 @@ from ledger.domain.decisions import (
 )
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import By, Failure, Refusal, Request
+from ledger.domain.outcomes import By, Failure, Refusal, Removed, Request, StagedPackage
 from ledger.domain.package_facts import PackageUnsoundError
 from ledger.domain.plan import Step, tables_after_step
 from ledger.domain.reason import Reason, Rule
@@ -75,7 +75,9 @@ class Attempt:
         handler: ReleaseHandler,
         teller: Teller,
         by: By,
+        attempt: str,
     ) -> None:
+        self.id = attempt
         self.node = node
         self.events: tuple[int, ...] = ()
         self._wish = wish
@@ -84,15 +86,18 @@ class Attempt:
         self._handler = handler
         self._teller = teller
         self._by = by
+        self._staged: StagedPackage | None = None
 
     def run(self) -> None:
-        """Record the intent, do each step, record the outcome.
+        """Lay the package out, record the intent, do each step, record the outcome.
+
+        The package is laid out before the intent: nothing of the installation changes by that,
+        and one that turns out unsound is then one refusal.
 
         Raises: RefusedError, CheckFailedError, FailedError, after the attempt was closed with it.
         """
-        request = request_of(self._wish, self._preflight)
-        warnings = recordable(self._preflight.verdict.warnings)
-        self._append(decide_request(self.node, request, warnings=warnings, by=self._by))
+        self._stage()
+        self._append(self._intent())
         for step in self._preflight.plan.steps:
             self._say(step.before)
             self._step(step)
@@ -100,13 +105,28 @@ class Attempt:
         self._append(decide_completion(self.node, self._wish.verb, result="completed", by=self._by))
         self._teller.advise(f"recorded as events {self.events[0]} to {self.events[-1]}")
 
+    def _stage(self) -> None:
+        package, plan = self._preflight.package, self._preflight.plan
+        if package is None or not plan.unpacks:
+            return
+        try:
+            self._staged = self._handler.stage_release(package, attempt=self.id, progress=self._teller.progress)
+        except PackageUnsoundError as exc:
+            self._close_refused(exc)
+            raise
+        except FailedError as exc:
+            self._append(self._intent())
+            self._close_failed(plan.steps[0], exc)
+            raise
+
+    def _intent(self) -> AnyReleaseEvent:
+        warnings = recordable(self._preflight.verdict.warnings)
+        return decide_request(self.node, request_of(self._wish, self._preflight), warnings=warnings, by=self._by)
+
     def _step(self, step: Step) -> None:
         try:
             event = self._do(step)
-        except RefusedError as exc:
-            self._close_refused(exc)
-            raise
-        except (CheckFailedError, FailedError) as exc:
+        except (RefusedError, CheckFailedError, FailedError) as exc:
             self._close_failed(step, exc)
             raise
         self._append(event)
@@ -124,7 +144,7 @@ class Attempt:
                 self._expect(step)
                 return decide_make_permanent(self.node, step.vsn, by=self._by)
             case StepKind.REMOVE:
-                removed = self._handler.remove_release(step.vsn)
+                removed = _recordable(self._handler.remove_release(step.vsn))
                 self._expect(step)
                 return decide_removal(self.node, step.vsn, removed, by=self._by)
             case StepKind.RESTART:
@@ -135,12 +155,13 @@ class Attempt:
                 assert_never(step.kind)
 
     def _unpack(self, step: Step) -> AnyReleaseEvent:
-        package, record = self._preflight.package, self._preflight.package_record
-        if package is None or record is None:
+        record = self._preflight.package_record
+        if self._staged is None or record is None:
             raise MissingPackageError(step.vsn)
-        unpacked = self._handler.unpack_release(package, progress=self._teller.progress)
+        unpacked = self._handler.unpack_release(self._staged)
         self._expect(step)
-        return decide_unpack(self.node, unpacked, package=record, by=self._by)
+        set_aside = recordable_paths(self._staged.set_aside)
+        return decide_unpack(self.node, unpacked, package=record, set_aside=set_aside, by=self._by)
 
     def _expect(self, step: Step) -> Observation:
         seen = self._handler.observe()
@@ -149,9 +170,8 @@ class Attempt:
             raise UnexpectedStateError(step, expected, seen.tables)
         return seen
 
-    def _close_refused(self, exc: RefusedError) -> None:
-        reasons = exc.problems if isinstance(exc, PackageUnsoundError) else (_reason_of(exc),)
-        refusal = Refusal(code=exc.code, reasons=recordable(reasons), output=captured(()))
+    def _close_refused(self, exc: PackageUnsoundError) -> None:
+        refusal = Refusal(code=exc.code, reasons=recordable(exc.problems), output=captured(()))
         request = request_of(self._wish, self._preflight)
         self._append(decide_refusal(self.node, request, refusal, by=self._by))
 
@@ -196,6 +216,14 @@ def request_of(wish: Wish, preflight: Preflight) -> Request:
         options=wish.options,
         allowed=tuple(sorted(str(rule) for rule in wish.allowed)),
         package=preflight.package_record,
+    )
+
+
+def _recordable(removed: Removed) -> Removed:
+    return Removed(
+        removed=recordable_paths(removed.removed),
+        stays=recordable_paths(removed.stays),
+        missing=recordable_paths(removed.missing),
     )
 
 

@@ -10,6 +10,7 @@ from ledger.domain.records import Output
 _EXCERPT_BYTES = 2048
 _TEXT_BYTES = 1024
 _MOST_REASONS = 30
+_MOST_PATHS = 200
 
 
 def captured(lines: Sequence[str]) -> Output:
@@ -30,6 +31,12 @@ def recordable(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
         last = reasons[-1]
         kept += (Reason(last.rule, f"and {more} more reasons", "only the first are recorded", _text(last.hint)),)
     return kept
+
+
+def recordable_paths(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return *paths* as texts that may be recorded, at most as many as fit one event."""
+    kept = tuple(_text(path) for path in paths[:_MOST_PATHS])
+    return kept if len(kept) == len(paths) else (*kept, f"and {len(paths) - len(kept)} more")
 
 
 def _text(text: str) -> str:

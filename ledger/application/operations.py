@@ -145,7 +145,7 @@ class Operations:
                 self._teller.say(line)
             self._teller.advise("nothing to do: nothing was recorded")
             return replace(outcome, result="already")
-        by = self._by(self._new_id())
+        identifier = self._new_id()
         attempt = Attempt(
             node,
             wish=wish,
@@ -153,13 +153,14 @@ class Operations:
             record=self._record,
             handler=self._handler,
             teller=self._teller,
-            by=by,
+            by=self._by(identifier),
+            attempt=identifier,
         )
         attempt.run()
         return replace(
             outcome,
             result="completed",
-            attempt=by.context.attempt,
+            attempt=attempt.id,
             events=attempt.events,
             after=attempt.node.tables,
         )

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import Removed, Unpacked
+from ledger.domain.outcomes import Removed, StagedPackage, Unpacked
 from ledger.domain.package_facts import PackageFacts
 from ledger.domain.reason import Reason
 from ledger.domain.records import Driver
@@ -71,13 +71,23 @@ class ReleaseHandler(Protocol):
         """
         ...
 
-    def unpack_release(self, package: PackageFacts, *, progress: Progress) -> Unpacked:
-        """Unpack *package*; its release is then known as ``unpacked``, first in the list.
+    def stage_release(self, package: PackageFacts, *, attempt: str, progress: Progress) -> StagedPackage:
+        """Lay *package* out beside the installation, checking all of its content.
 
-        Repeated on a release that is ``unpacked`` it puts back what is missing. It leaves nothing
-        behind when it fails, so that a retry is a real retry.
+        What lies in the way of a release that the node does not know is set aside under *attempt*.
+        Nothing of the installation is changed, and nothing stays behind when it fails, so that a
+        retry is a real retry.
 
-        Raises: RefusedError where the package turns out unsound; FailedError where writing failed.
+        Raises: PackageUnsoundError with all that is wrong; FailedError where writing failed.
+        """
+        ...
+
+    def unpack_release(self, staged: StagedPackage) -> Unpacked:
+        """Place what is staged; its release is then known as ``unpacked``, first in the list.
+
+        Repeated on a release that is ``unpacked`` it puts back what is missing.
+
+        Raises: FailedError where writing failed; what was placed stays, and it can be repeated.
         """
         ...
 

@@ -133,7 +133,9 @@ def decide_refusal(node: NodeReleases, request: Request, refusal: Refusal, *, by
     )
 
 
-def decide_unpack(node: NodeReleases, unpacked: Unpacked, *, package: PackageRecord, by: By) -> ReleaseUnpacked:
+def decide_unpack(
+    node: NodeReleases, unpacked: Unpacked, *, package: PackageRecord, set_aside: tuple[str, ...], by: By
+) -> ReleaseUnpacked:
     """Return that a release was unpacked; again, where parts of an unpacked one were missing.
 
     Raises: ReleaseStatusError where it is installed or old.
@@ -149,7 +151,7 @@ def decide_unpack(node: NodeReleases, unpacked: Unpacked, *, package: PackageRec
         erts=unpacked.erts,
         files=unpacked.files,
         files_sha256=unpacked.files_sha256,
-        set_aside=unpacked.set_aside,
+        set_aside=set_aside,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ledger.domain.package_facts import PackageFacts, Staged
 from ledger.domain.plan import Plan
 from ledger.domain.reason import Reason
 from ledger.domain.records import Context, Driver, Output, PackageRecord, StepKind
@@ -47,17 +48,25 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unpacked:
-    """What ``unpack_release`` brought: the emulator of the release, its files and their digest.
+class StagedPackage:
+    """A sound package, laid out beside the installation and not yet part of it.
 
     *set_aside* names what lay in the way and was renamed (PRODUCT section 3).
     """
+
+    package: PackageFacts
+    staged: Staged
+    set_aside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unpacked:
+    """What ``unpack_release`` brought: the emulator of the release, its files and their digest."""
 
     vsn: str
     erts: str
     files: int
     files_sha256: str
-    set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
