@@ -26,6 +26,7 @@ from ledger.errors import LockedError, UsageError
 _Folded = TypeVar("_Folded")
 Turn = Callable[[], AbstractContextManager[None]]
 Fold = Callable[[_Folded | None, AnyReleaseEvent], _Folded]
+_INSTALLATION = "release:"
 _PAGE = 1000
 _FOUND = 10
 _PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.ASCII)
@@ -41,6 +42,18 @@ class StreamConflictError(LockedError):
             hint="run the command again; it starts from the new state",
         )
         self.streams = tuple(streams)
+
+
+class UnknownStreamError(UsageError):
+    """The ledger has no such stream, or not yet at that version."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(
+            f"the ledger does not know {stream!a}",
+            fact="no event was recorded for it",
+            hint="see `release-ledger versions` for the nodes that it knows; `register` adds an installation",
+        )
+        self.stream = stream
 
 
 class EventIdError(UsageError):
@@ -108,12 +121,18 @@ class ReleaseLedger(Application[str]):
             raise StreamConflictError(sorted({event.originator_id for event in events})) from exc
         return tuple(recording.notification.id - 1 for recording in recordings)
 
-    def releases(self, stream: str, *, version: int | None = None) -> NodeReleases | None:
-        """Return the releases of one node, now or at *version* of its stream; None where it is not known."""
+    def releases(self, stream: str, *, version: int | None = None) -> NodeReleases:
+        """Return the releases of one node, now or at *version* of its stream.
+
+        Raises: UnknownStreamError.
+        """
         return self.fold(stream, evolve, version=version)
 
-    def fold(self, stream: str, fold: Fold[_Folded], *, version: int | None = None) -> _Folded | None:
-        """Return what *fold* makes of the events of one stream; None where there are none."""
+    def fold(self, stream: str, fold: Fold[_Folded], *, version: int | None = None) -> _Folded:
+        """Return what *fold* makes of the events of one stream.
+
+        Raises: UnknownStreamError; what reading a stored event raises.
+        """
 
         def project(state: _Folded | None, events: Iterable[AnyReleaseEvent]) -> _Folded | None:
             for event in events:
@@ -121,14 +140,15 @@ class ReleaseLedger(Application[str]):
             return state
 
         try:
+            # The library's own projector asks each event for a protocol, at two thirds of the time.
             folded = self.repository.get(stream, version=version, projector_func=cast("Any", project))
-        except AggregateNotFoundError:
-            return None
+        except AggregateNotFoundError as exc:
+            raise UnknownStreamError(stream) from exc
         return cast("_Folded", folded)
 
-    def streams(self) -> tuple[str, ...]:
-        """Return the ids of all streams, in the order of their first event."""
-        return self._log.streams()
+    def streams(self) -> Iterator[str]:
+        """Return the streams of installations, in the order of their first event."""
+        return (stream for stream in self._log.streams() if stream.startswith(_INSTALLATION))
 
     def tree_size(self) -> int:
         """Return the number of events in the log."""

@@ -1,0 +1,101 @@
+"""Locks that die with their process: flock(2) on a file that is never deleted.
+
+Deleting a lock file would let two processes hold "the" lock on two files. The holder writes its
+process id and what it does into the file, for the message to those who find it held; the text
+is information, the lock is the kernel's.
+"""
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ledger.errors import LockedError, UsageError
+
+INSTALLATION_LOCK = "releases/.release-ledger.lock"
+_POLL_SECONDS = 0.05
+_NOTE_LIMIT = 200
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class LockHeldError(LockedError):
+    """Another process holds the lock; *holder* is what it wrote of itself."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(
+            "another release command is at work",
+            fact=f"{path} is held by {holder or 'another process'}",
+            hint="wait for it to end, or give `--wait SECONDS`",
+        )
+        self.path = path
+        self.holder = holder
+
+
+class LockFileError(UsageError):
+    """The lock file cannot be opened."""
+
+    def __init__(self, path: Path, fact: str) -> None:
+        super().__init__(
+            f"the lock {path} cannot be taken",
+            fact=fact,
+            hint="run as the user who owns the installation and the ledger",
+        )
+        self.path = path
+
+
+class FileLock:
+    """A lock on one file."""
+
+    def __init__(self, path: Path, *, mode: int = 0o644) -> None:
+        self._path = path
+        self._mode = mode
+
+    @contextmanager
+    def hold(self, what: str, *, wait: float = 0) -> Iterator[None]:
+        """Hold the lock for *what*, waiting up to *wait* seconds for it.
+
+        Raises: LockHeldError naming who holds it; LockFileError.
+        """
+        descriptor = self._open()
+        try:
+            self._take(descriptor, time.monotonic() + wait)
+            _write_holder(descriptor, f"process {os.getpid()}, {what}")
+            try:
+                yield
+            finally:
+                _write_holder(descriptor, "")
+        finally:
+            os.close(descriptor)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self._path, _FLAGS, self._mode)
+        except OSError as exc:
+            raise LockFileError(self._path, os.strerror(exc.errno or errno.EIO)) from exc
+
+    def _take(self, descriptor: int, deadline: float) -> None:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                if time.monotonic() >= deadline:
+                    raise LockHeldError(self._path, _read_holder(descriptor)) from exc
+                time.sleep(_POLL_SECONDS)
+            except OSError as exc:
+                raise LockFileError(self._path, os.strerror(exc.errno or errno.EIO)) from exc
+            else:
+                return
+
+
+def _write_holder(descriptor: int, text: str) -> None:
+    with suppress(OSError):  # a full disk takes the note away, never the lock
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode(), 0)
+
+
+def _read_holder(descriptor: int) -> str:
+    text = os.pread(descriptor, _NOTE_LIMIT, 0).decode("ascii", "replace")
+    return "".join(character if character.isprintable() else "?" for character in text)
