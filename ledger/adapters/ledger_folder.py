@@ -1,0 +1,207 @@
+"""The folder of a ledger: who may do what with it lies in its modes.
+
+::
+
+    <folder>/          0700
+      ledger.db        0600   events and tree; whoever can write it can break the record, and is found out
+      log.key          0600   whoever can read it can sign another history
+      log.vkey         0644   the public key, for auditors
+      config.toml             written by the operator
+    <folder>.tip/      0700   newest signed note and its lock, outside the database's folder (RULINGS 9)
+
+The database is made under another name and renamed, so that a folder either holds a whole
+ledger or none; ``create`` begins again where a crash left off. The default origin is
+``<host>/release-ledger/<8 hex digits>``: the random part keeps two ledgers of one host, or of
+two hosts of one name, apart (evidence.md 3.3).
+"""
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.adapters.durable import make_folder, rename, replace_file, sync_folder
+from ledger.adapters.keys import SEED_BYTES, LogKey, create_key, read_key
+from ledger.adapters.lock import FileLock
+from ledger.adapters.sqlite import create_database
+from ledger.errors import UsageError
+from ledger.tlog.checkpoint import parse_origin
+
+_PRIVATE = 0o700
+_OTHERS_WRITE = 0o022
+_FRESH = "ledger.db.new"
+# What the operator may have put there, and what a crash in the middle of ``create_folder`` leaves.
+_OURS = frozenset(
+    {"config.toml", "log.key", "log.vkey", ".log.vkey.ledger-tmp", "tip.lock", _FRESH, f"{_FRESH}-wal", f"{_FRESH}-shm"}
+)
+_NOT_IN_A_HOST = re.compile(r"[^a-z0-9.-]+")
+
+
+class LedgerMissingError(UsageError):
+    """There is no ledger where one was expected."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"there is no ledger in {path}",
+            fact=f"{path / 'ledger.db'} does not exist",
+            hint="make one with `release-ledger init --root DIR`, or name another with `--ledger`",
+        )
+        self.path = path
+
+
+class LedgerUnreadableError(UsageError):
+    """There is a ledger, but this user may not read it; another is never taken in its place (RULINGS 8)."""
+
+    def __init__(self, path: Path, fact: str) -> None:
+        super().__init__(
+            f"the ledger in {path} cannot be read",
+            fact=fact,
+            hint="run as its owner (for example with sudo), or name another ledger with `--ledger`",
+        )
+        self.path = path
+
+
+class LedgerExistsError(UsageError):
+    """There is a ledger already."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"there is a ledger in {path} already",
+            fact=f"{path / 'ledger.db'} exists",
+            hint="use it as it is; `register` adds an installation to it",
+        )
+        self.path = path
+
+
+class FolderTakenError(UsageError):
+    """A folder holds something that is no ledger."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(
+            f"{path} is not free for a ledger",
+            fact=f"it holds {name!a}, which belongs to something else",
+            hint="name a folder that is empty or does not exist",
+        )
+        self.path = path
+
+
+class FolderModeError(UsageError):
+    """Others may change what lies in the ledger's folder."""
+
+    def __init__(self, path: Path, fact: str) -> None:
+        super().__init__(
+            f"{path} is open to others",
+            fact=fact,
+            hint=f"give it to the user who runs release-ledger, and `chmod go-w {path}`",
+        )
+        self.path = path
+
+
+@dataclass(frozen=True)
+class LedgerFolder:
+    """The places of one ledger."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The events and the tree."""
+        return self.path / "ledger.db"
+
+    @property
+    def key_file(self) -> Path:
+        """The signing key."""
+        return self.path / "log.key"
+
+    @property
+    def vkey_file(self) -> Path:
+        """The public key."""
+        return self.path / "log.vkey"
+
+    @property
+    def tip(self) -> Path:
+        """The folder of the tip guard and its lock."""
+        return self.path.with_name(f"{self.path.name}.tip")
+
+    @property
+    def turn(self) -> FileLock:
+        """The lock that orders the writers of this host (evidence.md 5.2, step 1)."""
+        return FileLock(self.tip / "tip.lock", mode=0o600)
+
+    def read_key(self) -> LogKey:
+        """Return the signing key.
+
+        Raises: the errors of ``keys.read_key``.
+        """
+        return read_key(self.key_file)
+
+
+def default_origin(host: str, *, entropy: Callable[[int], bytes] = os.urandom) -> str:
+    """Return a new origin for a ledger on *host*."""
+    name = _NOT_IN_A_HOST.sub("-", host.lower())[:100].strip("-.") or "host"
+    return f"{name}/release-ledger/{entropy(4).hex()}"
+
+
+def create_folder(path: Path, *, origin: str, entropy: Callable[[int], bytes] = os.urandom) -> LedgerFolder:
+    """Make an empty ledger in *path*, with a new key.
+
+    Raises: OriginError, LedgerExistsError, FolderTakenError, FolderModeError, KeyAccessError, WriteFailedError.
+    """
+    parse_origin(origin)
+    folder = LedgerFolder(path.absolute())
+    _make_private(folder.path)
+    _make_private(folder.tip)
+    key = folder.read_key() if folder.key_file.exists() else None
+    key = key or create_key(folder.key_file, origin=origin, seed=entropy(SEED_BYTES))
+    replace_file(folder.vkey_file, f"{key.vkey}\n".encode(), mode=0o644)
+    fresh = folder.path / _FRESH
+    for left_over in (fresh, *(fresh.with_name(f"{_FRESH}{suffix}") for suffix in ("-wal", "-shm"))):
+        left_over.unlink(missing_ok=True)
+    create_database(fresh)
+    sync_folder(folder.path)
+    rename(fresh, folder.database)
+    return folder
+
+
+def open_folder(path: Path) -> LedgerFolder:
+    """Return the ledger in *path*.
+
+    Raises: LedgerMissingError, LedgerUnreadableError, FolderModeError.
+    """
+    folder = LedgerFolder(path.absolute())
+    try:
+        statuses = [(place, place.stat()) for place in (folder.path, folder.database)]
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise LedgerMissingError(path) from exc
+    except OSError as exc:
+        raise LedgerUnreadableError(path, exc.strerror or str(exc)) from exc
+    for place, status in statuses:
+        _require_closed(place, status)
+    if not os.access(folder.database, os.R_OK):
+        raise LedgerUnreadableError(path, f"{folder.database} belongs to user {statuses[1][1].st_uid}")
+    return folder
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path, mode=_PRIVATE)
+        names = sorted(entry.name for entry in path.iterdir())
+        _require_closed(path, path.stat())
+    except OSError as exc:
+        raise LedgerUnreadableError(path, exc.strerror or str(exc)) from exc
+    if "ledger.db" in names:
+        raise LedgerExistsError(path)
+    foreign = next((name for name in names if name not in _OURS), None)
+    if foreign is not None:
+        raise FolderTakenError(path, foreign)
+    path.chmod(_PRIVATE)
+
+
+def _require_closed(path: Path, status: os.stat_result) -> None:
+    if status.st_mode & _OTHERS_WRITE:
+        raise FolderModeError(path, f"its mode is {stat.S_IMODE(status.st_mode):04o}")
+    if status.st_uid not in {0, os.geteuid()} and os.geteuid() != 0:
+        raise FolderModeError(path, f"it belongs to user {status.st_uid}")
