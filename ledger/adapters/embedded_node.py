@@ -1,0 +1,336 @@
+"""The embedded driver: a release handler in Python over a real installation directory.
+
+It follows OTP's state machine (otp.md section 2) on real files, with a memory that a restart
+throws away (embedded_state.py). Nothing runs: it serves rehearsals on a copy, image building,
+training and tests, and refuses an installation from which a program runs.
+
+Boot files are changed in one order that leaves a bootable installation at every point: the new
+memory together with the files to come, then emqx_vars, start_erl.data, RELEASES, then the memory
+without them (RULINGS 16). Whoever reads the memory rolls a broken-off change forward.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+from ledger.adapters import durable
+from ledger.adapters.embedded_state import EmbeddedState, PendingFile, forget_state, read_state, write_state
+from ledger.adapters.emqx_vars import rel_vsns, with_boot
+from ledger.adapters.installation import BootFileError, Installation
+from ledger.adapters.otp_check import refusal_of_install
+from ledger.adapters.package_layout import SCRIPTS
+from ledger.adapters.release_parts import parts_to_remove, what_stays
+from ledger.adapters.releases_file import Lib, ReleaseEntry, StartErl, print_releases
+from ledger.adapters.set_aside import bring_back, set_aside
+from ledger.adapters.staging import drop_rel_file, place, stage
+from ledger.application.ports import CheckRefusedError, Progress, StepFailedError
+from ledger.domain.observation import Observation
+from ledger.domain.outcomes import Removed, StagedPackage, Unpacked
+from ledger.domain.package_facts import PackageFacts
+from ledger.domain.records import Driver, Run
+from ledger.domain.status import ReleaseStatus
+from ledger.domain.tables import Table, Tables, as_written
+from ledger.domain.version import OtpVsn
+from ledger.errors import CheckFailedError, RefusedError
+
+_FIRST_OTP_WITH_RELATIVE_DIRS = 25
+_VM_ARGS_MODE = 0o640
+_SCRIPT_MODE = 0o755
+_BOOT_ORDER = ("releases/emqx_vars", "releases/start_erl.data", "releases/RELEASES")
+
+T = TypeVar("T")
+
+
+class LiveInstallationError(RefusedError):
+    """A program runs from the installation, so it is not a rehearsal."""
+
+    def __init__(self, root: Path, pids: tuple[int, ...]) -> None:
+        super().__init__(
+            f"{root} is in use by a running node",
+            fact=f"the programs of these processes lie under it: {', '.join(map(str, pids))}",
+            hint="rehearse on a copy; change a running node with `--driver node`",
+        )
+        self.pids = pids
+
+
+class BootImpossibleError(CheckFailedError):
+    """The node would not come up again, so it is not restarted."""
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(
+            "the node would not boot", fact=fact, hint="run `release-ledger recover`: it makes the boot files agree"
+        )
+
+
+class EmbeddedNode:
+    """A node that lives in the files of *root*; *boot_id* is the host's boot, *now* tells the time."""
+
+    def __init__(self, root: Path, *, boot_id: str, now: Callable[[], str]) -> None:
+        self._files = Installation(root)
+        self._root = self._files.root
+        self._boot_id = boot_id
+        self._now = now
+
+    @property
+    def driver(self) -> Driver:
+        """The driver that this is."""
+        return Driver.EMBEDDED
+
+    def observe(self) -> Observation:
+        """Return what memory and disk show; a node that does not run is booted.
+
+        Raises: LiveInstallationError; EmbeddedStateError; BootFileError where nothing tells what boots.
+        """
+        if pids := running_under(self._root):
+            raise LiveInstallationError(self._root, pids)
+        state = self._load()
+        disk, start_erl, rel_vsn, problems = self._boot_files()
+        return Observation(
+            tables=Tables(memory=_table(state.memory), disk=disk, start_erl=start_erl, rel_vsn=rel_vsn),
+            booted=state.booted,
+            run=state.run,
+            erts=state.erts,
+            erts_of={entry.vsn: entry.erts for entry in state.memory},
+            problems=problems,
+        )
+
+    def stage_release(self, package: PackageFacts, *, attempt: str, progress: Progress) -> StagedPackage:
+        """Lay *package* out beside the installation, checking all of its content."""
+        vsn = package.sound_vsn()
+        known = any(entry.vsn == vsn for entry in self._load().memory)
+        aside = () if known else set_aside(self._root, vsn, attempt=attempt)
+        try:
+            staged = stage(package, root=self._root, progress=progress)
+        except BaseException:
+            bring_back(self._root, aside)
+            raise
+        return StagedPackage(package=package, staged=staged, set_aside=tuple(path for path, _ in aside))
+
+    def unpack_release(self, staged: StagedPackage) -> Unpacked:
+        """Place what is staged and register its release as ``unpacked``."""
+        package, state = staged.package, self._load()
+        vsn, erts = package.sound_vsn(), package.erts or ""
+        place(staged.staged)
+        if not any(entry.vsn == vsn for entry in state.memory):
+            libs = tuple(self._lib(app, lib_vsn, state.erts) for app, lib_vsn in package.libs)
+            entry = ReleaseEntry("emqx", vsn, erts, libs, ReleaseStatus.UNPACKED)
+            self._write(state, (entry, *state.memory))
+        drop_rel_file(self._root, vsn)
+        return Unpacked(vsn=vsn, erts=erts, files=staged.staged.files, files_sha256=staged.staged.files_sha256)
+
+    def install_release(self, vsn: str) -> None:
+        """Check as OTP does, then make *vsn* what runs; RELEASES is not written (otp.md 2.2)."""
+        state = self._load()
+        running = _tables_of(state).running or state.booted
+        refusal = refusal_of_install(self._root, self._entry(state, vsn), running=running)
+        if refusal is not None:
+            raise CheckRefusedError(vsn, refusal)
+        self._copy_settings(vsn)
+        write_state(self._root, replace(state, memory=_with_table(state.memory, _tables_of(state).installed(vsn))))
+
+    def make_permanent(self, vsn: str) -> None:
+        """Put the scripts of *vsn* in place and let all boot files name it."""
+        state = self._load()
+        self._files.save_copies()
+        self._copy_scripts(vsn)
+        memory = _with_table(state.memory, _tables_of(state).made_permanent(vsn))
+        self._write(state, memory, boots=self._entry(state, vsn))
+
+    def remove_release(self, vsn: str) -> Removed:
+        """Delete what only *vsn* uses, then its entry (otp.md section 7)."""
+        state = self._load()
+        rest = tuple(entry for entry in state.memory if entry.vsn != vsn)
+        parts = parts_to_remove(self._entry(state, vsn), rest)
+        missing = tuple(part for part in parts if not os.path.lexists(self._root / part))
+        self._files.save_copies()
+        for part in parts:
+            durable.remove_tree(self._root / part)
+        self._write(state, rest)
+        return Removed(
+            removed=tuple(part for part in parts if part not in missing),
+            stays=what_stays(self._root, vsn),
+            missing=missing,
+        )
+
+    def restart(self) -> None:
+        """End the node and boot what emqx_vars names.
+
+        Raises: BootImpossibleError before anything ends.
+        """
+        state = self._load()
+        vsn = rel_vsns(self._files.read_vars())[-1]
+        if vsn not in {entry.vsn for entry in self._files.read_releases()}:
+            raise BootImpossibleError(f"emqx_vars boots {vsn}, which RELEASES does not know")
+        if not (self._root / "releases" / vsn / "start.boot").is_file():
+            raise BootImpossibleError(f"releases/{vsn}/start.boot is missing")
+        self._boot(int(state.run.generation) + 1)
+
+    def forget(self) -> None:
+        """Throw a memory away that cannot be read; the next look boots from disk."""
+        forget_state(self._root)
+
+    def _load(self) -> EmbeddedState:
+        state = read_state(self._root)
+        if state is None:
+            return self._boot(1)
+        if not self._is_alive(state):
+            return self._boot(int(state.run.generation) + 1)
+        return self._rolled_forward(state) if state.pending else state
+
+    def _is_alive(self, state: EmbeddedState) -> bool:
+        here = self._root.stat()
+        return (
+            (state.root, state.device, state.inode) == (str(self._root), here.st_dev, here.st_ino)
+            and state.run.boot_id == self._boot_id
+            and state.vm_args >= self._newest_vm_args()
+        )
+
+    def _boot(self, generation: int) -> EmbeddedState:
+        """Boot from disk; a ``tmp_current`` there is settled and written back (otp.md 2.1)."""
+        state = self._booted(generation)
+        texts: dict[str, str] = {}
+        if any(status is ReleaseStatus.TMP_CURRENT for _, status in self._boot_files()[0] or ()):
+            texts["releases/RELEASES"] = print_releases(_as_written(state.memory)).decode()
+        return self._stored(state, texts)
+
+    def _booted(self, generation: int) -> EmbeddedState:
+        rel_vsn = rel_vsns(self._files.read_vars())[-1]
+        try:
+            entries = self._files.read_releases()
+        except BootFileError:
+            # OTP: without a readable RELEASES, one entry, the booted version, permanent, without libs.
+            erts = self._files.read_start_erl().erts
+            entries = (ReleaseEntry("emqx", rel_vsn, erts, (), ReleaseStatus.PERMANENT),)
+        tables = Tables(memory=(), disk=_table(entries), start_erl=None, rel_vsn=rel_vsn).restarted()
+        here = self._root.stat()
+        return EmbeddedState(
+            root=str(self._root),
+            device=here.st_dev,
+            inode=here.st_ino,
+            vm_args=self._newest_vm_args(),
+            run=Run(boot_id=self._boot_id, started_at=self._now(), generation=str(generation)),
+            booted=rel_vsn,
+            erts=next((entry.erts for entry in entries if entry.vsn == rel_vsn), entries[0].erts),
+            memory=_with_table(entries, tables),
+        )
+
+    def _newest_vm_args(self) -> str:
+        newest = self._files.newest_vm_args()
+        return newest.name if newest else ""
+
+    def _boot_files(self) -> tuple[Table | None, str | None, str | None, tuple[str, ...]]:
+        problems: list[str] = []
+        disk = _readable(lambda: _table(self._files.read_releases()), problems)
+        start_erl = _readable(lambda: self._files.read_start_erl().vsn, problems)
+        rel_vsn = _readable(lambda: rel_vsns(self._files.read_vars())[-1], problems)
+        return disk, start_erl, rel_vsn, tuple(problems)
+
+    def _write(
+        self, state: EmbeddedState, memory: tuple[ReleaseEntry, ...], *, boots: ReleaseEntry | None = None
+    ) -> None:
+        texts: dict[str, str] = {}
+        if boots is not None:
+            texts["releases/emqx_vars"] = with_boot(self._files.read_vars(), vsn=boots.vsn, erts=boots.erts)
+            texts["releases/start_erl.data"] = bytes(StartErl(boots.erts, boots.vsn)).decode()
+        if memory != state.memory:
+            texts["releases/RELEASES"] = print_releases(_as_written(memory)).decode()
+        self._stored(replace(state, memory=memory), texts)
+
+    def _stored(self, state: EmbeddedState, texts: Mapping[str, str]) -> EmbeddedState:
+        """Store the memory with the boot files to come, then write them (RULINGS 16)."""
+        state = replace(state, pending=tuple((path, self._pending(path, text)) for path, text in texts.items()))
+        write_state(self._root, state)
+        return self._rolled_forward(state) if state.pending else state
+
+    def _pending(self, path: str, text: str) -> PendingFile:
+        return PendingFile(text, sha256(text.encode()).hexdigest(), self._digest(path))
+
+    def _rolled_forward(self, state: EmbeddedState) -> EmbeddedState:
+        """Write the boot files that are to come; one that somebody changed since is left as it is."""
+        for path, pending in sorted(state.pending, key=_boot_order):
+            if self._digest(path) == pending.was_sha256 != pending.sha256:
+                durable.replace_file(self._root / path, pending.text.encode())
+        state = replace(state, pending=())
+        write_state(self._root, state)
+        return state
+
+    def _digest(self, path: str) -> str | None:
+        try:
+            return sha256((self._root / path).read_bytes()).hexdigest()
+        except OSError:
+            return None
+
+    def _entry(self, state: EmbeddedState, vsn: str) -> ReleaseEntry:
+        entry = next((entry for entry in state.memory if entry.vsn == vsn), None)
+        if entry is None:
+            raise StepFailedError("which_releases", vsn, f'{{no_such_release,"{vsn}"}}')
+        return entry
+
+    def _lib(self, app: str, vsn: str, erts: str) -> Lib:
+        folder = f"lib/{app}-{vsn}"
+        relative = OtpVsn.of_erts(erts).major >= _FIRST_OTP_WITH_RELATIVE_DIRS
+        return Lib(app, vsn, folder if relative else str(self._root / folder))
+
+    def _copy_settings(self, vsn: str) -> None:
+        """Give the release the arguments and settings of the last start, as the scripts do (otp.md 5.2)."""
+        folder = self._root / "releases" / vsn
+        vm_args = self._files.newest_vm_args()
+        if vm_args is not None:
+            durable.copy_file(vm_args, folder / "vm.args", mode=_VM_ARGS_MODE)
+            config = vm_args.with_name(vm_args.name.replace("vm.", "app.", 1).replace(".args", ".config"))
+            if config.is_file():
+                durable.copy_file(config, folder / "sys.config", mode=_VM_ARGS_MODE)
+
+    def _copy_scripts(self, vsn: str) -> None:
+        binary = self._root / "bin"
+        for script in SCRIPTS:
+            durable.copy_file(binary / f"{script}-{vsn}", binary / script, mode=_SCRIPT_MODE)
+        boot = self._root / "releases" / vsn / "no_dot_erlang.boot"
+        durable.copy_file(boot, binary / "no_dot_erlang.boot")
+
+
+def running_under(root: Path) -> tuple[int, ...]:
+    """Return the processes whose program lies under *root* (RULINGS 2)."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                program = (process / "exe").readlink()
+            except OSError:
+                continue
+            if program.is_relative_to(root):
+                found.append(int(process.name))
+    return tuple(sorted(found))
+
+
+def _readable(read: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return read()
+    except BootFileError as exc:
+        problems.append(f"{exc}: {exc.detail}")
+        return None
+
+
+def _boot_order(item: tuple[str, PendingFile]) -> int:
+    return _BOOT_ORDER.index(item[0])
+
+
+def _table(entries: tuple[ReleaseEntry, ...]) -> Table:
+    return tuple((entry.vsn, entry.status) for entry in entries)
+
+
+def _tables_of(state: EmbeddedState) -> Tables:
+    return Tables(memory=_table(state.memory), disk=None, start_erl=None, rel_vsn=None)
+
+
+def _with_table(entries: tuple[ReleaseEntry, ...], tables: Tables) -> tuple[ReleaseEntry, ...]:
+    return tuple(replace(entry, status=status) for entry, (_, status) in zip(entries, tables.memory, strict=True))
+
+
+def _as_written(memory: tuple[ReleaseEntry, ...]) -> tuple[ReleaseEntry, ...]:
+    return tuple(
+        replace(entry, status=status) for entry, (_, status) in zip(memory, as_written(_table(memory)), strict=True)
+    )

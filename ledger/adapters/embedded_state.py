@@ -1,0 +1,141 @@
+"""The memory of an embedded node, in ``data/embedded_node.json`` under its root.
+
+It holds what a virtual machine would keep in memory: the table with its libraries, the release
+that booted, the emulator, the run; so the node lives between two commands, and two ledgers, or
+none, see the same node. *pending* holds boot files that are still to be written (RULINGS 16):
+the new memory is stored first together with them, and a reader rolls them forward.
+
+The file also names the root (real path, device, inode) and the newest ``vm.*.args``: on another
+root, after a newer real boot, or after a boot of the host, the memory is gone (RULINGS 17).
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ledger.adapters import durable
+from ledger.adapters.releases_file import Lib, ReleaseEntry
+from ledger.domain.records import Run
+from ledger.domain.status import ReleaseStatus
+from ledger.errors import OpenAttemptError
+
+STATE_FILE = "data/embedded_node.json"
+_VERSION = 1
+_MODE = 0o640
+
+
+class EmbeddedStateError(OpenAttemptError):
+    """The memory of the embedded node cannot be read."""
+
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(
+            f"the memory of the embedded node cannot be read: {path}",
+            fact=fault,
+            hint="run `release-ledger recover`: it sets the file aside and boots the node from disk",
+        )
+        self.path = path
+
+
+@dataclass(frozen=True)
+class PendingFile:
+    """A boot file that is to be written: its text, and the digest of what it replaces (None: no file)."""
+
+    text: str
+    sha256: str
+    was_sha256: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedState:
+    """What an embedded node has in memory."""
+
+    root: str
+    device: int
+    inode: int
+    vm_args: str
+    run: Run
+    booted: str
+    erts: str
+    memory: tuple[ReleaseEntry, ...]
+    pending: tuple[tuple[str, PendingFile], ...] = field(default=())
+
+
+def read_state(root: Path) -> EmbeddedState | None:
+    """Return the memory of the node at *root*, None where it never ran or was restarted.
+
+    Raises: EmbeddedStateError where the file is there and cannot be read.
+    """
+    path = root / STATE_FILE
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise EmbeddedStateError(path, str(exc.strerror)) from exc
+    try:
+        return _state_from(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise EmbeddedStateError(path, f"{type(exc).__name__}: {exc}") from exc
+
+
+def write_state(root: Path, state: EmbeddedState) -> None:
+    """Replace the memory of the node at *root*, durably.
+
+    Raises: WriteFailedError.
+    """
+    durable.make_folder(root / "data", mode=0o755)
+    data = json.dumps(_record_of(state), indent=1, sort_keys=True).encode()
+    durable.replace_file(root / STATE_FILE, data, mode=_MODE)
+
+
+def forget_state(root: Path) -> None:
+    """Throw the memory away, as the end of a virtual machine does."""
+    durable.remove_file(root / STATE_FILE)
+
+
+def _record_of(state: EmbeddedState) -> dict[str, object]:
+    return {
+        "v": _VERSION,
+        "root": {"path": state.root, "device": state.device, "inode": state.inode},
+        "vm_args": state.vm_args,
+        "run": state.run.to_record(),
+        "booted": state.booted,
+        "erts": state.erts,
+        "memory": [
+            {
+                "name": entry.name,
+                "vsn": entry.vsn,
+                "erts": entry.erts,
+                "libs": [[lib.app, lib.vsn, lib.dir] for lib in entry.libs],
+                "status": str(entry.status),
+            }
+            for entry in state.memory
+        ],
+        "pending": {path: vars(pending) for path, pending in state.pending},
+    }
+
+
+def _state_from(record: Any) -> EmbeddedState:  # noqa: ANN401 # what json.loads returns
+    if record["v"] != _VERSION:
+        raise ValueError(f"version {record['v']!r} is not known")
+    return EmbeddedState(
+        root=record["root"]["path"],
+        device=record["root"]["device"],
+        inode=record["root"]["inode"],
+        vm_args=record["vm_args"],
+        run=Run.from_record(record["run"]),
+        booted=record["booted"],
+        erts=record["erts"],
+        memory=tuple(
+            ReleaseEntry(
+                name=entry["name"],
+                vsn=entry["vsn"],
+                erts=entry["erts"],
+                libs=tuple(Lib(*lib) for lib in entry["libs"]),
+                status=ReleaseStatus(entry["status"]),
+            )
+            for entry in record["memory"]
+        ),
+        pending=tuple((path, PendingFile(**pending)) for path, pending in sorted(record["pending"].items())),
+    )
