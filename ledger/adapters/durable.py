@@ -3,7 +3,8 @@
 A file is replaced by a temporary file in its own folder, fsync, rename, fsync of the folder: a
 crash at any moment leaves the old content or the new, never a part. The temporary file of
 ``NAME`` is ``.NAME.ledger-tmp``; one that a crash left behind is removed by the next write.
-Folders are made, renamed and removed with an fsync of each folder whose entries changed.
+A folder is made under such a name too, so that it shows with its mode and owner. Folders are
+made, renamed and removed with an fsync of each folder whose entries changed.
 
 * A replaced file keeps its mode, and as root its owner. What is new gets, as root, the owner of
   its folder, so that the node can delete it later.
@@ -124,13 +125,17 @@ def make_folder(path: Path, *, mode: int) -> None:
     with _failing("make", path, changed=False):
         if _is_folder(path):
             return
-        path.mkdir(mode=0o700)
+        temporary = _temporary(path)
+        with contextlib.suppress(FileNotFoundError):
+            temporary.rmdir()
         try:
-            _give(path, _owner_of(path.parent))
-            path.chmod(mode)
+            temporary.mkdir(mode=0o700)
+            _give(temporary, _owner_of(path.parent))
+            temporary.chmod(mode)
+            temporary.rename(path)
         except BaseException:
             with contextlib.suppress(OSError):
-                path.rmdir()
+                temporary.rmdir()
             raise
     sync_folder(path.parent)
 
@@ -172,7 +177,7 @@ def _failing(act: str, path: Path, *, changed: bool) -> Iterator[None]:
 
 
 def _replace(path: Path, chunks: Iterable[bytes], mode: int | None) -> None:
-    temporary = path.with_name(f".{path.name}.ledger-tmp")
+    temporary = _temporary(path)
     with _failing("write", path, changed=False):
         replaced = _plain_file(path)
         owner = _owner_of(path.parent) if replaced is None else (replaced.st_uid, replaced.st_gid)
@@ -187,6 +192,10 @@ def _replace(path: Path, chunks: Iterable[bytes], mode: int | None) -> None:
                 temporary.unlink()
             raise
     sync_folder(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.ledger-tmp")
 
 
 def _fill(path: Path, chunks: Iterable[bytes], owner: tuple[int, int], mode: int) -> None:

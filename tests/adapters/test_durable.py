@@ -232,11 +232,13 @@ def test_a_rename_moves_a_tree(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     """A rerun after a crash meets its own folders."""
+    (tmp_path / ".folder.ledger-tmp").mkdir()
     make_folder(tmp_path / "folder", mode=0o700)
 
     make_folder(tmp_path / "folder", mode=0o755)
 
     assert mode_of(tmp_path / "folder") == 0o700
+    assert names_in(tmp_path) == ["folder"]
 
 
 def test_removing_never_follows_a_link(tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""Plain files and folders, read with a limit and never waited for.
+
+A file has at most 16 MiB. A named pipe, device or folder in its place is refused at once; so is
+a link where the caller does not follow links.
+"""
+
+import os
+import stat
+from enum import StrEnum
+from pathlib import Path
+
+from ledger.errors import UsageError
+
+MAX_SIZE = 16 * 1024 * 1024
+
+
+class Problem(StrEnum):
+    """What is wrong with a file."""
+
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    MALFORMED = "malformed"
+
+
+class FileNotReadError(UsageError):
+    """A file or folder cannot be read, or is not what it must be."""
+
+    def __init__(self, path: Path, problem: Problem, detail: str) -> None:
+        super().__init__(f"{path} is {problem}", fact=detail, hint="run the command as root or as the node's user")
+        self.path, self.problem, self.detail = path, problem, detail
+
+
+def read_file(path: Path, *, first: int | None = None, follow: bool = True) -> bytes:
+    """Return the content of a file, or its *first* bytes.
+
+    Raises: FileNotReadError.
+    """
+    try:
+        data = _read(path, MAX_SIZE + 1 if first is None else first, follow=follow)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise FileNotReadError(path, Problem.MISSING, "there is no such file") from exc
+    except (OSError, ValueError) as exc:
+        raise FileNotReadError(path, Problem.UNREADABLE, _why(path, exc)) from exc
+    if data is None:
+        raise FileNotReadError(path, Problem.UNREADABLE, "it is not a plain file")
+    if len(data) > MAX_SIZE:
+        raise FileNotReadError(path, Problem.MALFORMED, f"it is larger than {MAX_SIZE} bytes")
+    return data
+
+
+def read_if_there(path: Path, *, first: int | None = None) -> bytes | None:
+    """Return the content of a file, or its *first* bytes; None where it is missing.
+
+    Raises: FileNotReadError.
+    """
+    try:
+        return read_file(path, first=first)
+    except FileNotReadError as exc:
+        if exc.problem is Problem.MISSING:
+            return None
+        raise
+
+
+def names_in(folder: Path, start: str, *, end: str = "", folders: bool = False) -> tuple[str, ...]:
+    """Return the sorted names of the plain files, or *folders*, with this start and end; links are neither.
+
+    Raises: FileNotReadError; a folder that is missing has no names.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry.name for entry in entries if _is(entry, folders=folders)]
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as exc:
+        raise FileNotReadError(folder, Problem.UNREADABLE, _why(folder, exc)) from exc
+    return tuple(sorted(name for name in found if name.startswith(start) and name.endswith(end)))
+
+
+def _read(path: Path, size: int, *, follow: bool) -> bytes | None:
+    # Without O_NONBLOCK a named pipe in the place of the file would wait for ever.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(size)
+    finally:
+        os.close(descriptor)
+
+
+def _is(entry: os.DirEntry[str], *, folders: bool) -> bool:
+    return entry.is_dir(follow_symlinks=False) if folders else entry.is_file(follow_symlinks=False)
+
+
+def _why(path: Path, cause: OSError | ValueError) -> str:
+    if isinstance(cause, ValueError):
+        return "its name holds a zero byte or half a character"
+    return "it is a link" if path.is_symlink() else f"the system says: {cause.strerror}"
