@@ -1,0 +1,48 @@
+"""The border of a view: what a reader may ask of folded history, wherever it is kept.
+
+A view holds the first ``size()`` events of the log, no more and no less; its answers rest on
+these alone. It is disposable: a reader that finds it damaged, deleted or made for another log
+folds it afresh. Every view passes ``tests/contracts/view.py``.
+"""
+
+from typing import Protocol
+
+from projections.attempts import Attempt
+from projections.history import HistoryFilter, Line
+from projections.nodes import NodeTable
+
+
+class View(Protocol):
+    """Folded history of one ledger."""
+
+    def size(self) -> int:
+        """Return the number of events that are folded."""
+        ...
+
+    def nodes(self, *, at: int | None = None) -> tuple[NodeTable, ...]:
+        """Return the table of each node after event *at*, after the newest for None; in order of registration."""
+        ...
+
+    def lines(self, wanted: HistoryFilter) -> tuple[Line, ...]:
+        """Return the lines that are wanted, newest first."""
+        ...
+
+    def attempt(self, attempt: str) -> Attempt | None:
+        """Return an attempt by its id."""
+        ...
+
+    def attempt_events(self, attempt: str) -> tuple[int, ...]:
+        """Return the numbers of the events of an attempt, oldest first."""
+        ...
+
+    def latest_time(self, number: int) -> str:
+        """Return the latest time that an event up to *number* carries; *number* is below ``size()``."""
+        ...
+
+    def newest_at(self, moment: str) -> int | None:
+        """Return the highest number of an event whose ``recorded_at`` is *moment* or before."""
+        ...
+
+    def ids_starting(self, prefix: str) -> tuple[tuple[str, int], ...]:
+        """Return up to two ids, of events and of attempts, with this start, each with its last event."""
+        ...
