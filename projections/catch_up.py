@@ -1,0 +1,203 @@
+"""Catching up: a view takes what the log has and it has not, in batches, in the order of the log.
+
+Each batch is one transaction that begins by reading how far the view is, so two processes that
+catch up at once take turns and fold every event once. A view whose last event is not the one
+that the log has there (another ledger, a restored one) is folded afresh. So is a damaged one,
+silently: nothing in it is evidence. A reader who may not write folds what is missing in memory.
+
+Folding needs the domain; a view that is up to date is read without importing it.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from projections.attempts import Attempt, evolve_attempt, outcome_of
+from projections.history import Line, clock_of, line_of
+from projections.read import EntryError, StoredEvent, leaf_hash_at, log_size, open_ledger, read_events
+from projections.sqlite import SqliteView
+from projections.sqlite_store import (
+    VIEWS_NAME,
+    DamagedViewError,
+    Tracking,
+    attempt_of,
+    clear_views,
+    create_views,
+    fold_of,
+    remove_views,
+    store_attempts,
+    store_lines,
+    store_node,
+    store_states,
+    store_tracking,
+    tracking_of,
+    views_in_memory,
+)
+
+if TYPE_CHECKING:
+    from ledger.domain.releases import NodeReleases
+    from projections.nodes import NodeTable
+
+BATCH = 1000
+Answer = TypeVar("Answer")
+Ask = Callable[[SqliteView, sqlite3.Connection], Answer]
+_RELEASE_TOPICS = "emqx.release."
+_NO_RIGHTS = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+_DAMAGE = (sqlite3.Error, DamagedViewError, ValueError, TypeError)
+
+
+def read_folder(folder: Path, ask: Ask[Answer]) -> Answer:
+    """Return what *ask* answers, given the view of the ledger in *folder*, caught up, and the ledger.
+
+    *ask* may run again: a view that turns out damaged is folded afresh and asked once more.
+    Raises: whatever ``open_ledger``, ``read_events`` and *ask* raise.
+    """
+    path = folder / VIEWS_NAME
+    with open_ledger(folder) as ledger:
+        try:
+            return _answer(create_views(path), ledger, ask)
+        except (OSError, *_DAMAGE) as exc:
+            if _may_not_write(exc):
+                return _answer(views_in_memory(path), ledger, ask)
+        try:
+            remove_views(path)
+            return _answer(create_views(path), ledger, ask)
+        except (OSError, *_DAMAGE):
+            return _answer(views_in_memory(), ledger, ask)
+
+
+def catch_up(views: sqlite3.Connection, ledger: sqlite3.Connection, *, batch: int = BATCH) -> None:
+    """Fold what the log has and the view has not.
+
+    Raises: EntryError, UnknownTopicError and their like for an event that cannot be folded.
+    """
+    while not _is_current(tracking_of(views), ledger):
+        _take(views, ledger, batch)
+
+
+class _Batch:
+    """What one batch of events adds to a view."""
+
+    def __init__(self, views: sqlite3.Connection) -> None:
+        self._views = views
+        self._tracking = tracking_of(views)
+        self._nodes: dict[str, tuple[NodeReleases, NodeTable, int]] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._lines: list[tuple[Line, bool]] = []
+        self._states: list[NodeTable] = []
+
+    def take(self, stored: StoredEvent) -> None:
+        """Fold one event."""
+        size = self._tracking.size
+        if stored.number != size:
+            raise EntryError(size, f"the log goes on with event {stored.number}")
+        try:
+            line = self._line(stored)
+            clock = clock_of(stored)
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise EntryError(stored.number, f"its envelope lacks a member or holds something else: {exc!r}") from exc
+        latest = self._tracking.latest_at
+        self._lines.append((line, line.recorded_at < latest))
+        self._tracking = Tracking(size + 1, stored.leaf_hash, clock, max(latest, line.recorded_at))
+        if stored.topic.startswith(_RELEASE_TOPICS):
+            self._fold(stored)
+
+    def store(self) -> None:
+        """Write what was folded."""
+        from projections.versions import suspended  # noqa: PLC0415 # as in _fold
+
+        for node, table, last_event in self._nodes.values():
+            store_node(self._views, table, fold=suspended(node), last_event=last_event)
+        store_states(self._views, self._states)
+        store_lines(self._views, self._lines)
+        store_attempts(self._views, self._attempts.values())
+        store_tracking(self._views, self._tracking)
+
+    def _line(self, stored: StoredEvent) -> Line:
+        name = stored.envelope.get("attempt")
+        attempt = None
+        if name is not None:
+            attempt = self._attempts.get(name) or attempt_of(self._views, name)
+        intent = None if attempt is None else attempt.intent
+        line = line_of(stored, intent=intent, before=self._tracking.clock)
+        if name is not None:
+            self._attempts[name] = evolve_attempt(attempt, line, outcome=outcome_of(line.type, stored.data))
+        return line
+
+    def _fold(self, stored: StoredEvent) -> None:
+        from projections.versions import fold, resume, table_of  # noqa: PLC0415 # the domain costs more than the whole read of a current view
+
+        known = self._nodes.get(stored.stream)
+        if known is None:
+            row = fold_of(self._views, stored.stream)
+            before, table = (None, None) if row is None else (resume(row[1]), row[0])
+        else:
+            before, table, _ = known
+        node = fold(before, stored)
+        now = table_of(node, last_change=stored.number)
+        if table is not None and now == table._replace(last_change=stored.number):
+            now = table
+        else:
+            self._states.append(now)
+        self._nodes[stored.stream] = (node, now, stored.number)
+
+
+def _answer(views: sqlite3.Connection, ledger: sqlite3.Connection, ask: Ask[Answer]) -> Answer:
+    with closing(views):
+        catch_up(views, ledger)
+        # All that is asked rests on one state of the view, however far others move it meanwhile.
+        views.execute("BEGIN")
+        return ask(SqliteView(views), ledger)
+
+
+def _may_not_write(exc: BaseException) -> bool:
+    if isinstance(exc, sqlite3.Error):
+        return getattr(exc, "sqlite_errorcode", 0) & 0xFF in _NO_RIGHTS
+    return isinstance(exc, OSError)
+
+
+def _is_current(tracking: Tracking, ledger: sqlite3.Connection) -> bool:
+    # The view was read before the log, so a log of the same history is not behind it.
+    return _is_of(tracking, ledger) and tracking.size == log_size(ledger)
+
+
+def _is_of(tracking: Tracking, ledger: sqlite3.Connection) -> bool:
+    return tracking.size == 0 or leaf_hash_at(ledger, tracking.size - 1) == tracking.leaf_hash
+
+
+def _take(views: sqlite3.Connection, ledger: sqlite3.Connection, batch: int) -> None:
+    # IMMEDIATE: the place from which to go on is read under the lock under which it moves.
+    views.execute("BEGIN IMMEDIATE")
+    try:
+        if not _is_of(tracking_of(views), ledger):
+            clear_views(views)
+        start = tracking_of(views).size
+        _store(views, tuple(read_events(ledger, start=start, stop=start + batch)))
+        views.execute("COMMIT")
+    finally:
+        if views.in_transaction:
+            views.execute("ROLLBACK")
+
+
+def _store(views: sqlite3.Connection, events: Sequence[StoredEvent]) -> None:
+    if not events:
+        return
+    folded = _Batch(views)
+    for event in events:
+        folded.take(event)
+    try:
+        folded.store()
+    except (UnicodeError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError) as exc:
+        span = f"a value in it, or in one up to {events[-1].number}, cannot be kept: {exc}"
+        raise EntryError(events[0].number, span) from exc

@@ -1,0 +1,229 @@
+"""What every view must do, wherever it is kept (``projections/view.py``).
+
+A new view is one small class that binds this suite: it derives from ``ViewContract`` and says
+how a view with its log is opened.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from projections.history import WORDS, HistoryFilter
+from projections.view import View
+from tests.projections.histories import VSNS, Leaf, histories, played, time_of, uuid_of
+from tests.projections.independent import envelopes_of, name_of, nodes_after
+
+FILTERS = st.builds(
+    HistoryFilter,
+    since=st.none()
+    | st.integers(0, 30)
+    | st.integers(-5, 90).map(lambda m: time_of(1_790_000_000_000_000 + m * 60_000_000)),
+    until=st.none()
+    | st.integers(0, 30)
+    | st.integers(-5, 90).map(lambda m: time_of(1_790_000_000_000_000 + m * 60_000_000)),
+    types=st.lists(st.sampled_from(sorted(WORDS)), max_size=3).map(tuple),
+    vsn=st.none() | st.sampled_from(VSNS),
+    actor=st.none() | st.sampled_from(("os:0", "os:1")),
+    ticket=st.none() | st.sampled_from(("CHG-1", "CHG-3", "none")),
+    node=st.none() | st.sampled_from(("emqx@a", "emqx@b")),
+    failed=st.booleans(),
+    limit=st.none() | st.integers(1, 5),
+)
+
+
+class KeptView(Protocol):
+    """A view together with the log that it follows."""
+
+    @property
+    def view(self) -> View:
+        """The view."""
+        ...
+
+    def append(self, leaves: Sequence[Leaf]) -> None:
+        """Append to the log."""
+
+    def replace(self, leaves: Sequence[Leaf]) -> None:
+        """Put another log in the place of this one."""
+
+    def catch_up(self, *, batch: int = 1000) -> None:
+        """Fold what the view has not."""
+
+    def rows(self) -> object:
+        """Return every row that is kept, to compare two views whole."""
+
+
+class ViewContract(ABC):
+    """The suite."""
+
+    @abstractmethod
+    def opened(self) -> AbstractContextManager[KeptView]:
+        """Open an empty view of an empty log."""
+
+    def test_an_empty_log_has_an_empty_view(self) -> None:
+        with self.opened() as kept:
+            kept.catch_up()
+
+            assert kept.view.size() == 0
+            assert kept.view.nodes() == ()
+            assert kept.view.lines(HistoryFilter()) == ()
+            assert kept.view.newest_at("9999-12-31T23:59:59.999999Z") is None
+
+    @settings(max_examples=40, deadline=None)
+    @given(log=histories(), cuts=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=6))
+    def test_catching_up_in_any_batches_is_folding_afresh(
+        self, log: tuple[Leaf, ...], cuts: list[tuple[int, int]]
+    ) -> None:
+        """PRODUCT: schema change = rebuild, so the two must not differ in a single row."""
+        with self.opened() as stepwise, self.opened() as afresh:
+            position = 0
+            for count, batch in cuts:
+                stepwise.append(log[position : position + count])
+                position += count
+                stepwise.catch_up(batch=batch)
+            stepwise.append(log[position:])
+            stepwise.catch_up()
+            afresh.append(log)
+            afresh.catch_up()
+
+            assert stepwise.view.size() == len(log)
+            assert stepwise.rows() == afresh.rows()
+
+    @settings(max_examples=40, deadline=None)
+    @given(log=histories())
+    def test_the_table_at_each_event_is_that_of_an_independent_fold(self, log: tuple[Leaf, ...]) -> None:
+        envelopes = envelopes_of(log)
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up(batch=7)
+
+            for number in range(len(log)):
+                found = [table._replace(last_change=0) for table in kept.view.nodes(at=number)]
+                assert found == nodes_after(envelopes[: number + 1])
+            assert kept.view.nodes() == kept.view.nodes(at=len(log))
+
+    @settings(max_examples=40, deadline=None)
+    @given(log=histories())
+    def test_a_table_names_the_event_that_made_it(self, log: tuple[Leaf, ...]) -> None:
+        """PRODUCT section 7: the answer comes with the number of the event it rests on."""
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up()
+
+            for number in range(len(log)):
+                for table in kept.view.nodes(at=number):
+                    assert table.last_change <= number
+                    assert table in kept.view.nodes(at=table.last_change)
+
+    @settings(max_examples=60, deadline=None)
+    @given(log=histories(max_size=20), wanted=FILTERS)
+    def test_lines_are_those_that_match_newest_first(self, log: tuple[Leaf, ...], wanted: HistoryFilter) -> None:
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up()
+
+            every = kept.view.lines(HistoryFilter())
+            matching = [line for line in every if wanted.matches(line)]
+            assert [line.number for line in every] == list(reversed(range(len(log))))
+            assert list(kept.view.lines(wanted)) == matching[: wanted.limit]
+
+    @settings(max_examples=40, deadline=None)
+    @given(log=histories())
+    def test_a_line_says_what_its_envelope_says(self, log: tuple[Leaf, ...]) -> None:
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up()
+
+            for line, envelope in zip(kept.view.lines(HistoryFilter()), reversed(envelopes_of(log)), strict=True):
+                assert (line.stream, line.topic, line.type) == (
+                    envelope["stream"],
+                    envelope["type"],
+                    name_of(envelope),
+                )
+                assert (line.recorded_at, line.event_id) == (envelope["recorded_at"], envelope["event_id"])
+                assert (line.reason, line.ticket) == (envelope.get("reason"), envelope.get("ticket"))
+                assert (line.attempt, line.actor) == (envelope.get("attempt"), envelope["actor"]["id"])
+                assert line.rehearsal == line.node.endswith("@b") if line.node else False
+
+    @settings(max_examples=40, deadline=None)
+    @given(log=histories())
+    def test_a_time_means_the_last_event_by_number_that_is_not_later(self, log: tuple[Leaf, ...]) -> None:
+        """PRODUCT section 7: order is the index, never the clock, which may have gone back."""
+        times = [envelope["recorded_at"] for envelope in envelopes_of(log)]
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up(batch=5)
+
+            for moment in (*times, "2000-01-01T00:00:00.000000Z", "2100-01-01T00:00:00.000000Z"):
+                expected = max((number for number, time in enumerate(times) if time <= moment), default=None)
+                assert kept.view.newest_at(moment) == expected
+            for number in range(len(log)):
+                assert kept.view.latest_time(number) == max(times[: number + 1])
+
+    @settings(max_examples=40, deadline=None)
+    @given(log=histories())
+    def test_an_attempt_is_its_events_from_intent_to_outcome(self, log: tuple[Leaf, ...]) -> None:
+        envelopes = envelopes_of(log)
+        names = {e["attempt"] for e in envelopes if "attempt" in e}
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up(batch=3)
+
+            assert kept.view.attempt(uuid_of(0, "none")) is None
+            for name in names:
+                numbers = [number for number, e in enumerate(envelopes) if e.get("attempt") == name]
+                first, last = envelopes[numbers[0]], envelopes[numbers[-1]]
+                row = kept.view.attempt(name)
+                assert row is not None
+                assert kept.view.attempt_events(name) == tuple(numbers)
+                assert (row.first_event, row.last_event) == (numbers[0], numbers[-1])
+                assert (row.verb, row.vsn) == (first["data"]["verb"], first["data"]["to"])
+                assert row.outcome == {
+                    "operation_completed": "completed",
+                    "operation_refused": "refused",
+                    "operation_failed": "failed",
+                    "operation_recovered": last["data"].get("result"),
+                }.get(name_of(last), "open")
+
+    @settings(max_examples=20, deadline=None)
+    @given(log=histories(max_size=20), length=st.integers(4, 36))
+    def test_ids_are_found_by_their_start(self, log: tuple[Leaf, ...], length: int) -> None:
+        envelopes = envelopes_of(log)
+        last_of = {e["event_id"]: number for number, e in enumerate(envelopes)}
+        last_of |= {e["attempt"]: number for number, e in enumerate(envelopes) if "attempt" in e}
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up()
+
+            for name in last_of:
+                expected = {(other, n) for other, n in last_of.items() if other.startswith(name[:length])}
+                found = kept.view.ids_starting(name[:length])
+                assert set(found) <= expected
+                assert len(found) == min(2, len(expected))
+
+    @settings(max_examples=20, deadline=None)
+    @given(log=histories(), other=histories())
+    def test_a_view_of_another_log_is_folded_afresh(self, log: tuple[Leaf, ...], other: tuple[Leaf, ...]) -> None:
+        """A restored ledger, or another one in its place, must not be answered from the old view."""
+        with self.opened() as kept, self.opened() as afresh:
+            kept.append(log)
+            kept.catch_up()
+            kept.replace(other)
+            kept.catch_up()
+            afresh.append(other)
+            afresh.catch_up()
+
+            assert kept.rows() == afresh.rows()
+
+    def test_a_view_asked_twice_takes_every_event_once(self) -> None:
+        log = played(())
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up()
+            before = kept.rows()
+            kept.catch_up()
+
+            assert kept.rows() == before
