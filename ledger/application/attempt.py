@@ -5,6 +5,7 @@ closes the attempt as failed, with what node and disk show then. A package that 
 while it is laid out is a refusal: nothing was touched.
 """
 
+from dataclasses import replace
 from typing import Protocol, assert_never
 
 from ledger.application.excerpts import captured, recordable, recordable_paths
@@ -121,7 +122,10 @@ class Attempt:
 
     def _intent(self) -> AnyReleaseEvent:
         warnings = recordable(self._preflight.verdict.warnings)
-        return decide_request(self.node, request_of(self._wish, self._preflight), warnings=warnings, by=self._by)
+        request = request_of(self._wish, self._preflight)
+        if self._staged is not None:
+            request = replace(request, staged=self._staged.record)
+        return decide_request(self.node, request, warnings=warnings, by=self._by)
 
     def _step(self, step: Step) -> None:
         try:

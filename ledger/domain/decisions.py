@@ -112,6 +112,7 @@ def decide_request(node: NodeReleases, request: Request, *, warnings: tuple[Reas
         plan_sha256=plan.sha256,
         before_sha256=table_digest(node.tables),
         package=request.package,
+        staged=request.staged,
         warnings=warnings,
     )
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, get_args
 
 from ledger.domain.events import AnyReleaseEvent, ReleaseEvent
 from ledger.domain.reason import Reason, Rule
-from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run
+from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run, StagedRecord
 from ledger.domain.tables import Tables
 from ledger.errors import EvidenceError
 
@@ -104,6 +104,7 @@ _CODECS: Mapping[object, tuple[Encode, Decode]] = {
     InstallationFacts: (_record_to, InstallationFacts.from_record),
     PackageRecord: (_record_to, PackageRecord.from_record),
     PackageRecord | None: (_record_to, PackageRecord.from_record),
+    StagedRecord | None: (_record_to, StagedRecord.from_record),
 }
 _ENVELOPE_FIELDS = frozenset({"originator_id", "originator_version", "context"})
 

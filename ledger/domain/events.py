@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ledger.domain.reason import Reason
-from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run
+from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run, StagedRecord
 from ledger.domain.tables import Tables
 
 
@@ -59,6 +59,7 @@ class OperationRequested(ReleaseEvent):
     plan_sha256: str
     before_sha256: str
     package: PackageRecord | None = None
+    staged: StagedRecord | None = None
     warnings: tuple[Reason, ...] = ()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ledger.domain.package_facts import PackageFacts, Staged
 from ledger.domain.plan import Plan
 from ledger.domain.reason import Reason
-from ledger.domain.records import Context, Driver, Output, PackageRecord, StepKind
+from ledger.domain.records import Context, Driver, Output, PackageRecord, StagedRecord, StepKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class Request:
     options: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     package: PackageRecord | None = None
+    staged: StagedRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,13 @@ class StagedPackage:
     package: PackageFacts
     staged: Staged
     set_aside: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> StagedRecord:
+        """What the intent holds of it."""
+        return StagedRecord(
+            erts=self.package.erts or "", files=self.staged.files, files_sha256=self.staged.files_sha256
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

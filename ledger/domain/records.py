@@ -97,6 +97,15 @@ class PackageRecord(_Record):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StagedRecord(_Record):
+    """What an attempt is about to place: files of the package, their digest, its emulator."""
+
+    erts: str
+    files: int
+    files_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Output(_Record):
     """Captured words of the node: digest and size of all, excerpt of the start (evidence.md 1.1)."""
 

@@ -25,7 +25,7 @@ from ledger.domain.events import (
     ReleaseUninstalled,
     ReleaseUnpacked,
 )
-from ledger.domain.records import InstallationFacts, Kind, PackageRecord, PlannedStep, Run, Verb
+from ledger.domain.records import InstallationFacts, Kind, PackageRecord, PlannedStep, Run, StagedRecord, Verb
 from ledger.domain.tables import Tables
 from ledger.errors import EvidenceError
 
@@ -40,6 +40,7 @@ class OpenAttempt:
     plan: tuple[PlannedStep, ...]
     done: int
     package: PackageRecord | None
+    staged: StagedRecord | None
     options: tuple[str, ...]
 
 
@@ -70,7 +71,7 @@ def table_digest(tables: Tables) -> str:
     return sha256_hex(tables.to_record())
 
 
-def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  # noqa: C901, PLR0911, PLR0912 # one arm for each event; assert_never keeps it whole
+def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  # noqa: C901, PLR0911 # one arm for each event; assert_never keeps it whole
     """Return the node after *event*; every recorded event is taken."""
     if isinstance(event, InstallationRegistered):
         return _registered(event)
@@ -136,6 +137,7 @@ def _opened(event: OperationRequested) -> OpenAttempt:
         plan=event.plan,
         done=0,
         package=event.package,
+        staged=event.staged,
         options=event.options,
     )
 
