@@ -83,9 +83,10 @@ def test_small_terms(term: Term, text: str) -> None:
     assert print_term(term) == text
 
 
-def test_a_term_as_deep_as_the_reader_takes_prints() -> None:
-    """Both have one limit."""
-    deep = "[{a," * (MAX_DEPTH // 2) + "1" + "}]" * (MAX_DEPTH // 2) + "."
+@pytest.mark.parametrize(("opening", "closing"), [("[{a,", "}]"), ("#{a=>[", "]}"), ("#{[", "]=>a}")])
+def test_a_term_as_deep_as_the_reader_takes_prints(opening: str, closing: str) -> None:
+    """Both have one limit, and neither comes near that of recursion."""
+    deep = opening * (MAX_DEPTH // 2) + "1.5" + closing * (MAX_DEPTH // 2) + "."
 
     (term,) = read_terms(deep)
 

@@ -379,3 +379,23 @@ def test_a_file_that_cannot_be_read_is_not_passed_over(installation: Installatio
 
     assert caught.value.path == etc / "emqx.conf"
     assert caught.value.fact == "it is not a plain file"
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(installation: Installation) -> None:
+    """Here a link in a circle; a folder of another user reads the same."""
+    (installation.root / "data").mkdir()
+    (installation.root / "data" / "configs").symlink_to("configs")
+
+    with pytest.raises(FileNotReadError) as caught:
+        installation.newest_vm_args()
+
+    assert caught.value.problem is Problem.UNREADABLE
+    assert caught.value.fact == "it is a link"
+
+
+def test_a_name_that_no_file_can_have_is_unreadable(installation: Installation) -> None:
+    """What a damaged RELEASES names goes into paths."""
+    with pytest.raises(FileNotReadError) as caught:
+        installation.built_on("\ud800")
+
+    assert caught.value.fact == "its name holds a zero byte or half a character"
