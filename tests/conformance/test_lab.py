@@ -5,6 +5,7 @@ import re
 import stat
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,15 @@ def test_appended_assignments_can_be_removed(lab: Lab, tmp_path: Path) -> None:
         assert observe_disk(site.root).rel_vsns == ("4.4.0",)
 
 
+def test_the_repacked_tarball_may_be_absent_where_it_is_deleted(lab: Lab, tmp_path: Path) -> None:
+    """Scenario ``unpacked_dir_removed_no_package``: EMQX's script had made it, we read the zip."""
+    with lab.site(ALL["unpacked_dir_removed_no_package"], tmp_path) as site:
+        site.do("delete releases/emqx-4.4.16.tar.gz")
+
+        with pytest.raises(FileNotFoundError):
+            site.do(f"delete releases/{ZIP}")
+
+
 def test_a_killed_node_forgets_what_was_in_its_memory(lab: Lab, tmp_path: Path) -> None:
     with lab.site(ALL["releases_file_missing_restart"], tmp_path) as site:
         (site.root / MEMORY).write_text("{}", encoding="utf-8")
@@ -250,6 +260,17 @@ def test_a_tolerance_that_is_taken_away_shows_its_difference(lab: Lab, tmp_path:
 
     assert tolerated == ()
     assert strict == (Difference("start_erl_data", "13.1.5 4.4.0", "12.1.5 4.4.0"),)
+
+
+def test_lines_that_emqx_vars_ends_with_need_not_be_repeated(lab: Lab, tmp_path: Path) -> None:
+    """EMQX appends them also when the version is permanent already (otp.md section 5.2)."""
+    expected = replace(ALL["seed_versions_fresh"].steps[0].expected, rel_vsns=("4.4.0", "4.4.0"))
+    with lab.site(ALL["seed_versions_fresh"], tmp_path) as site:
+        tolerated = differences(site.root, expected)
+        strict = differences(site.root, expected, tolerances=EVERY_TOLERANCE - {Tolerance.NO_REPEATED_VARS})
+
+    assert tolerated == ()
+    assert [difference.what for difference in strict] == ["rel_vsns"]
 
 
 def test_own_files_are_not_compared(lab: Lab, tmp_path: Path) -> None:
