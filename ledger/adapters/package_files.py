@@ -54,7 +54,7 @@ def inspect_package(path: Path, *, vsn: Vsn) -> PackageFacts:
     """Return all that the package at *path* says of release *vsn*, with all that is wrong with it."""
     form = PackageForm.TAR_GZ if path.name.endswith(".tar.gz") else PackageForm.ZIP
     problems: list[Reason] = []
-    listing, size, sha256 = Listing((), (), (), {}), 0, ""
+    listing, size, sha256 = Listing(False, (), (), (), {}), 0, ""  # noqa: FBT003 - the first field
     try:
         with Tape(str(path)) as tape:
             size = tape.size
@@ -67,7 +67,7 @@ def inspect_package(path: Path, *, vsn: Vsn) -> PackageFacts:
         problems.append(unsound(exc.message, exc.fact))
     problems += listing.problems
     content = ReleaseContent(None, None, (), None)
-    if not problems:
+    if listing.is_laid_out:
         content, wrong = read_content(listing, vsn)
         problems += wrong
     problems += _name_problems(path, form, vsn)

@@ -75,7 +75,7 @@ def read_content(listing: Listing, vsn: Vsn) -> tuple[ReleaseContent, tuple[Reas
                 unsound(f"the package is of another version than {vsn}", f"{rel} names {said[0]}", _RENAMED)
             )
     if way in files:
-        relup = _relup(listing.texts.get(way), vsn)
+        relup = relup_of(listing.texts.get(way), vsn)
         if relup is None:
             problems.append(unsound("the package's relup cannot be read", f"bad_relup_file: {way}"))
     missing = sorted(_required(vsn) - files)
@@ -149,7 +149,7 @@ def _is_part(name: str) -> bool:
     return "/" not in name and name.isprintable()
 
 
-def _relup(text: bytes | None, vsn: Vsn) -> Relup | None:
+def relup_of(text: bytes | None, vsn: Vsn) -> Relup | None:
     """Return the ways of relup(4): ``{Vsn,[{UpFrom,Descr,Instructions}],[{DownTo,Descr,Instructions}]}``."""
     match _terms(text):
         case (tuple((name, list(up), list(down))),) if as_text(name) == str(vsn):

@@ -70,8 +70,12 @@ class Member:
 
 @dataclass(frozen=True)
 class Listing:
-    """The members of a package, what is wrong with them, and the texts that were asked for."""
+    """The members of a package, what is wrong with them, and the texts that were asked for.
 
+    *is_laid_out* says whether the paths are those of the installation: not below a wrong top folder.
+    """
+
+    is_laid_out: bool
     members: tuple[Member, ...]
     problems: tuple[Reason, ...]
     warnings: tuple[Reason, ...]

@@ -59,7 +59,7 @@ def list_tar(tape: Tape, texts: frozenset[str], *, max_text: int) -> Listing:
         if member.path in texts and member.size <= max_text:
             found[member.path] = b"".join(pieces)
     note_collisions(faults, members)
-    return Listing(tuple(members), faults.problems(), faults.warnings(), found)
+    return Listing(Fault.TOP_FOLDER not in faults, tuple(members), faults.problems(), faults.warnings(), found)
 
 
 def walk_tar(tape: Tape) -> Iterator[tuple[Member, Iterator[memoryview | bytes]]]:

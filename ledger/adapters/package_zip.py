@@ -41,9 +41,12 @@ def list_zip(tape: Tape, texts: frozenset[str], *, max_text: int) -> Listing:
         problems.append(unsound("the package is a bomb", f"{tape.size} bytes that unpack to {total}"))
     found: dict[str, bytes] = {}
     for entry, member in zip(entries, members, strict=True):
-        if member.path in texts and max(entry.size, entry.packed) <= max_text and not problems:
-            found[member.path] = _text(tape, entry)
-    return Listing(members, tuple(problems), faults.warnings(), found)
+        if member.path in texts and entry.is_readable() and max(entry.size, entry.packed) <= max_text:
+            try:
+                found[member.path] = _text(tape, entry)
+            except PackageReadError as exc:
+                problems.append(unsound(exc.message, exc.fact))
+    return Listing(Fault.TOP_FOLDER not in faults, members, tuple(problems), faults.warnings(), found)
 
 
 def walk_zip(tape: Tape) -> Iterator[tuple[Member, Iterator[memoryview | bytes]]]:
@@ -70,6 +73,7 @@ def _member(entry: ZipEntry, faults: Faults) -> Member:
     top, _, path = name.partition("/")
     if top != _TOP or not (path or is_folder):
         faults.add(Fault.TOP_FOLDER, entry.name)
+        path = name
     return Member(path, entry.size, stat.S_IMODE(entry.mode), is_folder)
 
 

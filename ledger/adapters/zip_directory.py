@@ -48,6 +48,14 @@ class ZipEntry:
     header: int
     data: int = 0
 
+    def is_encrypted(self) -> bool:
+        """Whether the content needs a password."""
+        return bool(self.flags & _FLAG_ENCRYPTED)
+
+    def is_readable(self) -> bool:
+        """Whether the content is stored in a way that is read here."""
+        return self.method in (STORED, DEFLATED) and not self.flags & (_FLAG_ENCRYPTED | _FLAG_PATCH)
+
 
 def read_directory(tape: Tape, faults: Faults) -> tuple[ZipEntry, ...]:
     """Return the entries in the order of their bytes, and note the *faults* of their headers.
@@ -146,16 +154,17 @@ def _with_local_header(tape: Tape, entry: ZipEntry, faults: Faults) -> ZipEntry:
     if len(head) < _LOCAL.size + len(entry.raw_name) or head[:4] != b"PK\3\4":
         raise _broken(f"the header of {entry.name!a} is missing")
     _, _, flags, method, _, _, crc, packed, size, names, extras = _LOCAL.unpack_from(head)
-    if (entry.flags | flags) & _FLAG_ENCRYPTED:
+    found = replace(entry, flags=entry.flags | flags, data=entry.header + _LOCAL.size + names + extras)
+    if found.is_encrypted():
         faults.add(Fault.ENCRYPTED, entry.name)
-    elif entry.method not in (STORED, DEFLATED) or entry.flags & _FLAG_PATCH:
+    elif not found.is_readable():
         faults.add(Fault.METHOD, entry.name)
     same = (method, head[_LOCAL.size :], names) == (entry.method, entry.raw_name, len(entry.raw_name))
-    if not (entry.flags | flags) & _FLAG_DESCRIPTOR:
+    if not found.flags & _FLAG_DESCRIPTOR:
         same = same and crc == entry.crc and packed in (entry.packed, _NO_32) and size in (entry.size, _NO_32)
     if not same or (entry.method == STORED and entry.size != entry.packed):
         faults.add(Fault.CONTRADICTION, entry.name)
-    return replace(entry, flags=entry.flags | flags, data=entry.header + _LOCAL.size + names + extras)
+    return found
 
 
 def _note_extents(entries: tuple[ZipEntry, ...], directory: int, faults: Faults) -> None:
