@@ -266,7 +266,7 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
         c.execute("INSERT INTO log_commit VALUES (?,?,?)", (commit_id, size, size + len(stored_events) - 1))
         for disclosure in disclosures:
             _disclose(c, disclosure)
-        return range(size + 1, size + 1 + len(stored_events))
+        return list(range(size + 1, size + 1 + len(stored_events)))
 
 
 def _row(event: StoredEvent) -> tuple[str, int, str, bytes]:

@@ -6,6 +6,8 @@ trigger, so an insert over an existing key is refused as well (RULINGS 7). ``dis
 only table with a delete path; a row of ``log_tile`` may only grow.
 """
 
+from collections.abc import Mapping
+
 APPLICATION_ID = 0x52_4C_47_52
 """In the header of the file: tells a ledger from any other database of SQLite."""
 
@@ -22,22 +24,24 @@ _TABLES = (
     """CREATE TABLE log_commit (commit_id TEXT PRIMARY KEY, first_idx INTEGER NOT NULL,
        last_idx INTEGER NOT NULL) WITHOUT ROWID""",
     """CREATE TABLE log_tile (level INTEGER NOT NULL, n INTEGER NOT NULL, hashes BLOB NOT NULL,
-       PRIMARY KEY (level, n))""",
+       PRIMARY KEY (level, n)) WITHOUT ROWID""",
     "CREATE TABLE log_checkpoint (size INTEGER PRIMARY KEY, note BLOB NOT NULL)",
     """CREATE TABLE anchor (size INTEGER NOT NULL, sink TEXT NOT NULL, proof BLOB NOT NULL,
-       at TEXT NOT NULL, PRIMARY KEY (size, sink))""",
-    "CREATE TABLE disclosure (commitment TEXT PRIMARY KEY, salt BLOB NOT NULL, value BLOB NOT NULL)",
+       at TEXT NOT NULL, PRIMARY KEY (size, sink)) WITHOUT ROWID""",
+    """CREATE TABLE disclosure (commitment TEXT PRIMARY KEY, salt BLOB NOT NULL,
+       value BLOB NOT NULL) WITHOUT ROWID""",
 )
 
-_KEYS = {
-    "stored_events": ("originator_id", "originator_version"),
-    "log_lock": ("id",),
-    "log_leaf": ("idx",),
-    "log_commit": ("commit_id",),
-    "log_tile": ("level", "n"),
-    "log_checkpoint": ("size",),
-    "anchor": ("size", "sink"),
-    "disclosure": ("commitment",),
+# Every key by which REPLACE could push a row out; a rowid that is not given is none of them.
+_KEYS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "stored_events": (("originator_id", "originator_version"), ("rowid",)),
+    "log_lock": (("id",),),
+    "log_leaf": (("idx",), ("originator_id", "originator_version")),
+    "log_commit": (("commit_id",),),
+    "log_tile": (("level", "n"),),
+    "log_checkpoint": (("size",),),
+    "anchor": (("size", "sink"),),
+    "disclosure": (("commitment",),),
 }
 _SHRINKS = (
     "WHEN substr(NEW.hashes, 1, length(OLD.hashes)) IS NOT OLD.hashes OR NEW.level <> OLD.level OR NEW.n <> OLD.n"
@@ -58,10 +62,14 @@ def create_statements() -> tuple[str, ...]:
 
 def _triggers(table: str) -> tuple[str, ...]:
     refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-    same_key = " AND ".join(f"{column} = NEW.{column}" for column in _KEYS[table])
+    taken = " OR ".join(_exists(table, key) for key in _KEYS[table])
     update = f"CREATE TRIGGER {table}_update BEFORE UPDATE ON {table} {_UPDATE_WHEN.get(table, '')} {refuse}"
-    existing = f"SELECT 1 FROM {table} WHERE {same_key}"  # noqa: S608 # names from the table above
-    insert = f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} WHEN EXISTS ({existing}) {refuse}"
+    insert = f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} WHEN {taken} {refuse}"
     if table in _DELETE_PATH:
         return (update, insert)
     return (update, insert, f"CREATE TRIGGER {table}_delete BEFORE DELETE ON {table} {refuse}")
+
+
+def _exists(table: str, key: tuple[str, ...]) -> str:
+    same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 # names from the table above
