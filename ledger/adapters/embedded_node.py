@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from ledger.adapters import durable
-from ledger.adapters.embedded_state import EmbeddedState, PendingFile, forget_state, read_state, write_state
+from ledger.adapters.boot_agreement import disagreements, full_table, restore_saved
+from ledger.adapters.embedded_state import (
+    EmbeddedState,
+    EmbeddedStateError,
+    PendingFile,
+    forget_state,
+    read_state,
+    write_state,
+)
 from ledger.adapters.emqx_vars import rel_vsns, with_boot
 from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.otp_check import refusal_of_install
@@ -39,6 +47,7 @@ from ledger.errors import CheckFailedError, RefusedError
 _FIRST_OTP_WITH_RELATIVE_DIRS = 25
 _VM_ARGS_MODE = 0o640
 _SCRIPT_MODE = 0o755
+_BEFORE_RECOVERY = ".ledger-before-recover"
 _BOOT_ORDER = ("releases/emqx_vars", "releases/start_erl.data", "releases/RELEASES")
 
 T = TypeVar("T")
@@ -92,6 +101,7 @@ class EmbeddedNode:
             tables=Tables(memory=_table(state.memory), disk=disk, start_erl=start_erl, rel_vsn=rel_vsn),
             booted=state.booted,
             run=state.run,
+            code=state.code,
             erts=state.erts,
             erts_of={entry.vsn: entry.erts for entry in state.memory},
             problems=problems,
@@ -113,6 +123,7 @@ class EmbeddedNode:
         """Place what is staged and register its release as ``unpacked``."""
         package, state = staged.package, self._load()
         vsn, erts = package.sound_vsn(), package.erts or ""
+        self._files.save_copies()
         place(staged.staged)
         if not any(entry.vsn == vsn for entry in state.memory):
             libs = tuple(self._lib(app, lib_vsn, state.erts) for app, lib_vsn in package.libs)
@@ -129,7 +140,8 @@ class EmbeddedNode:
         if refusal is not None:
             raise CheckRefusedError(vsn, refusal)
         self._copy_settings(vsn)
-        write_state(self._root, replace(state, memory=_with_table(state.memory, _tables_of(state).installed(vsn))))
+        memory = _with_table(state.memory, _tables_of(state).installed(vsn))
+        write_state(self._root, replace(state, memory=memory, code=vsn))
 
     def make_permanent(self, vsn: str) -> None:
         """Put the scripts of *vsn* in place and let all boot files name it."""
@@ -168,9 +180,41 @@ class EmbeddedNode:
             raise BootImpossibleError(f"releases/{vsn}/start.boot is missing")
         self._boot(int(state.run.generation) + 1)
 
-    def forget(self) -> None:
+    def revive(self) -> tuple[str, ...]:
         """Throw a memory away that cannot be read; the next look boots from disk."""
-        forget_state(self._root)
+        done: list[str] = []
+        while len(done) <= len(_BOOT_ORDER):
+            try:
+                self._load()
+            except EmbeddedStateError as exc:
+                forget_state(self._root)
+                done.append(f"{exc}: {exc.fact}; it was thrown away, as a restart does")
+            except BootFileError as exc:
+                done.append(restore_saved(self._files, exc.path))
+            else:
+                break
+        return tuple(done)
+
+    def disagreements(self, vsn: str, *, scripts: bool) -> tuple[str, ...]:
+        """Return, in words, each place that does not name *vsn* permanent."""
+        return tuple(disagreements(self._files, self._load().memory, vsn, scripts=scripts))
+
+    def agree_on(self, vsn: str, *, scripts: bool) -> tuple[str, ...]:
+        """Make memory and boot files name *vsn* permanent."""
+        state = self._load()
+        done = tuple(disagreements(self._files, state.memory, vsn, scripts=scripts))
+        self._files.save_copies(_BEFORE_RECOVERY)
+        try:
+            self._files.read_vars()
+        except BootFileError as exc:
+            restore_saved(self._files, exc.path)
+        memory = full_table(self._files, state.memory, vsn)
+        table = Tables(memory=_table(memory), disk=None, start_erl=None, rel_vsn=None).made_permanent(vsn)
+        memory = _with_table(memory, table)
+        if scripts:
+            self._copy_scripts(vsn)
+        self._write(state, memory, boots=self._entry(replace(state, memory=memory), vsn), table=True)
+        return tuple(f"mended {place}" for place in done)
 
     def _load(self) -> EmbeddedState:
         state = read_state(self._root)
@@ -213,6 +257,7 @@ class EmbeddedNode:
             vm_args=self._newest_vm_args(),
             run=Run(boot_id=self._boot_id, started_at=self._now(), generation=str(generation)),
             booted=rel_vsn,
+            code=rel_vsn,
             erts=next((entry.erts for entry in entries if entry.vsn == rel_vsn), entries[0].erts),
             memory=_with_table(entries, tables),
         )
@@ -229,13 +274,18 @@ class EmbeddedNode:
         return disk, start_erl, rel_vsn, tuple(problems)
 
     def _write(
-        self, state: EmbeddedState, memory: tuple[ReleaseEntry, ...], *, boots: ReleaseEntry | None = None
+        self,
+        state: EmbeddedState,
+        memory: tuple[ReleaseEntry, ...],
+        *,
+        boots: ReleaseEntry | None = None,
+        table: bool = False,
     ) -> None:
         texts: dict[str, str] = {}
         if boots is not None:
             texts["releases/emqx_vars"] = with_boot(self._files.read_vars(), vsn=boots.vsn, erts=boots.erts)
             texts["releases/start_erl.data"] = bytes(StartErl(boots.erts, boots.vsn)).decode()
-        if memory != state.memory:
+        if table or memory != state.memory:
             texts["releases/RELEASES"] = print_releases(_as_written(memory)).decode()
         self._stored(replace(state, memory=memory), texts)
 

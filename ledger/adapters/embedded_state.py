@@ -56,6 +56,7 @@ class EmbeddedState:
     vm_args: str
     run: Run
     booted: str
+    code: str
     erts: str
     memory: tuple[ReleaseEntry, ...]
     pending: tuple[tuple[str, PendingFile], ...] = field(default=())
@@ -101,6 +102,7 @@ def _record_of(state: EmbeddedState) -> dict[str, object]:
         "vm_args": state.vm_args,
         "run": state.run.to_record(),
         "booted": state.booted,
+        "code": state.code,
         "erts": state.erts,
         "memory": [
             {
@@ -126,6 +128,7 @@ def _state_from(record: Any) -> EmbeddedState:  # noqa: ANN401 # what json.loads
         vm_args=record["vm_args"],
         run=Run.from_record(record["run"]),
         booted=record["booted"],
+        code=record["code"],
         erts=record["erts"],
         memory=tuple(
             ReleaseEntry(

@@ -28,10 +28,18 @@ def set_aside(root: Path, vsn: str, *, attempt: str) -> Moved:
 
     Raises: WriteFailedError.
     """
+    return move_aside(root, left_overs(root, vsn), attempt=attempt)
+
+
+def move_aside(root: Path, paths: tuple[str, ...], *, attempt: str) -> Moved:
+    """Rename *paths* under *root*; return the pairs of old and new paths.
+
+    Raises: WriteFailedError.
+    """
     moved = []
-    for path in left_overs(root, vsn):
-        durable.make_folder(root / ASIDE, mode=_FOLDER_MODE)
-        folder = root / ASIDE / attempt
+    folder = root / ASIDE / attempt
+    for path in paths:
+        durable.make_folder(folder.parent, mode=_FOLDER_MODE)
         durable.make_folder(folder, mode=_FOLDER_MODE)
         new = f"{ASIDE}/{attempt}/{path.replace('/', '_')}"
         durable.rename(root / path, root / new)

@@ -6,6 +6,7 @@ same events. ``Installation`` reads one root and never changes it. Sizes are byt
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from ledger.domain.events import AnyReleaseEvent
@@ -111,6 +112,41 @@ class ReleaseHandler(Protocol):
 
     def restart(self) -> None:
         """Restart the node: it boots the last REL_VSN and reads its table from disk."""
+        ...
+
+    def revive(self) -> tuple[str, ...]:
+        """Make a node observable again whose memory cannot be read; return what was done, in words."""
+        ...
+
+    def disagreements(self, vsn: str, *, scripts: bool) -> tuple[str, ...]:
+        """Return, in words, each place that does not name *vsn* permanent; *scripts* looks at ``bin/`` too."""
+        ...
+
+    def agree_on(self, vsn: str, *, scripts: bool) -> tuple[str, ...]:
+        """Make memory and boot files name *vsn* permanent, from memory or saved copies (otp.md 6.2).
+
+        Raises: OpenAttemptError where nothing tells what belongs into a file.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """Something that a broken-off command left: *path* under the root, and what it is, in words."""
+
+    path: str
+    what: str
+
+
+class LeftOvers(Protocol):
+    """What broken-off commands left under one root."""
+
+    def find(self, known: frozenset[str]) -> tuple[LeftOver, ...]:
+        """Return what no release of *known* needs: staging, temporary files, folders of unknown releases."""
+        ...
+
+    def clear(self, left_over: LeftOver, *, attempt: str) -> str:
+        """Remove what is ours, set aside under *attempt* what may be somebody's; return what was done."""
         ...
 
 

@@ -14,13 +14,14 @@ from ledger.domain.tables import Tables
 class Observation:
     """The tables of a node, the release that booted it, and the run that was seen.
 
-    *erts* is the emulator that runs; *erts_of* the emulator that RELEASES names for each
-    release; *problems* says what is wrong with the boot files, in words.
+    *code* is the version of the code that runs, *erts* the emulator; *erts_of* the emulator that
+    RELEASES names for each release; *problems* says what is wrong with the boot files, in words.
     """
 
     tables: Tables
     booted: str
     run: Run
+    code: str | None = None
     erts: str | None = None
     erts_of: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()

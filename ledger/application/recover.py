@@ -1,0 +1,229 @@
+"""Recovering: close an open attempt, and mend what a broken-off command left (PRODUCT section 4).
+
+What memory and disk show decides, never what was intended: steps whose effect is there are
+recorded, a removal that had begun is finished, what was laid out and not placed is cleared, and
+boot files are made to agree on what really runs (otp.md 6.2, native-driver.md 6.1). It appends,
+it never edits; run again it finds nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ledger.application.excerpts import recordable_paths
+from ledger.application.ports import (
+    Installation,
+    InstallationLock,
+    LeftOver,
+    LeftOvers,
+    ReleaseHandler,
+    ReleaseRecord,
+)
+from ledger.application.reconcile import NOTICED, as_text, fold, notice
+from ledger.application.recorded_steps import event_of_step, steps_in_effect
+from ledger.domain.decisions import decide_recovery, decide_restart
+from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.observation import Observation
+from ledger.domain.outcomes import By
+from ledger.domain.records import Context, PlannedStep, Resolution, StepKind
+from ledger.domain.releases import NodeReleases, OpenAttempt, evolve
+from ledger.domain.status import ReleaseStatus
+from ledger.errors import OpenAttemptError
+
+
+class RecoveryUndecidedError(OpenAttemptError):
+    """The facts do not decide alone, or nobody agreed to what they decide."""
+
+    def __init__(self, found: tuple[str, ...], todo: tuple[str, ...]) -> None:
+        super().__init__(
+            "nothing was recovered",
+            fact="; ".join((*found, *(f"would: {line}" for line in todo))),
+            hint="run `release-ledger recover --yes` to do this",
+        )
+        self.found, self.todo = found, todo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What was found, what is to be done about it, and what only an operator can do, each in words."""
+
+    found: tuple[str, ...]
+    todo: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """What became of a recovery: *result* is None where nothing had to be done."""
+
+    findings: Findings
+    result: Resolution | None
+    done: tuple[str, ...]
+    events: tuple[int, ...]
+    node: NodeReleases
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """One survey: how many steps are in effect, what to agree on, what to clear, what to finish."""
+
+    effect: int
+    agree_on: str | None
+    scripts: bool
+    left_overs: tuple[LeftOver, ...]
+    unfinished: PlannedStep | None
+
+
+class Recovery:
+    """Closes and mends one installation."""
+
+    def __init__(
+        self,
+        *,
+        record: ReleaseRecord,
+        handler: ReleaseHandler,
+        installation: Installation,
+        left_overs: LeftOvers,
+        lock: InstallationLock,
+        stream: str,
+        contexts: Callable[[str | None], Context],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._record = record
+        self._handler = handler
+        self._installation = installation
+        self._left_overs = left_overs
+        self._lock = lock
+        self._stream = stream
+        self._contexts = contexts
+        self._new_id = new_id
+
+    def recover(self, *, confirm: Callable[[Findings], bool], wait: float = 0) -> Recovered:
+        """Look, ask *confirm*, then do and record it.
+
+        Raises: LockedError; NodeDownError; RecoveryUndecidedError; FailedError where mending breaks off.
+        """
+        with self._lock.hold("recover", wait=wait):
+            revived = self._handler.revive()
+            node = self._record.releases(self._stream)
+            seen = self._handler.observe()
+            case = self._survey(node, seen)
+            findings = self._findings(node, seen, case, revived)
+            if not findings.found:
+                return Recovered(findings=findings, result=None, done=(), events=(), node=node)
+            if not confirm(findings):
+                raise RecoveryUndecidedError(findings.found, findings.todo)
+            return self._close(node, seen, case, findings)
+
+    def _survey(self, node: NodeReleases, seen: Observation) -> _Case:
+        attempt = node.open_attempt
+        effect = steps_in_effect(node, seen) if attempt else 0
+        scripts = attempt is not None and any(
+            step.step == StepKind.MAKE_PERMANENT for step in attempt.plan[max(effect, attempt.done) :]
+        )
+        target = _permanent_by_code(seen)
+        agrees = target is None or not self._handler.disagreements(target, scripts=scripts)
+        return _Case(
+            effect=effect,
+            agree_on=None if agrees else target,
+            scripts=scripts,
+            left_overs=self._left_overs.find(frozenset(vsn for vsn, _ in seen.tables.memory)),
+            unfinished=self._unfinished(attempt, effect, seen),
+        )
+
+    def _unfinished(self, attempt: OpenAttempt | None, effect: int, seen: Observation) -> PlannedStep | None:
+        """Return a removal that has begun: its release is known, and parts of it are gone."""
+        if attempt is None or effect >= len(attempt.plan):
+            return None
+        step = attempt.plan[effect]
+        if step.step != StepKind.REMOVE or seen.tables.status(step.vsn) is None:
+            return None
+        return step if self._installation.missing_parts(step.vsn) else None
+
+    def _findings(self, node: NodeReleases, seen: Observation, case: _Case, revived: tuple[str, ...]) -> Findings:
+        found, todo = list(revived), ["go on from what is there"] if revived else []
+        attempt = node.open_attempt
+        if attempt is not None:
+            found.append(f"the attempt `{attempt.verb} {attempt.to or ''}`".rstrip(" `") + "` has no outcome")
+            found.append(f"{case.effect} of {len(attempt.plan)} steps are in effect: {as_text(seen.tables)}")
+            todo.append("record what is in effect and close the attempt")
+        if case.unfinished is not None:
+            found.append(f"the removal of {case.unfinished.vsn} has begun")
+            todo.append(f"finish the removal of {case.unfinished.vsn}")
+        if case.agree_on is not None:
+            found += [*seen.problems, *self._handler.disagreements(case.agree_on, scripts=case.scripts)]
+            todo.append(f"make all boot files name {case.agree_on}, which runs")
+        for left_over in case.left_overs:
+            found.append(f"{left_over.path}: {left_over.what}")
+            todo.append(f"clear {left_over.path}")
+        return Findings(found=tuple(found), todo=tuple(todo), advice=self._advice(seen, case))
+
+    def _advice(self, seen: Observation, case: _Case) -> tuple[str, ...]:
+        lines = []
+        for vsn, _ in seen.tables.memory:
+            missing = self._installation.missing_parts(vsn)
+            if missing and (case.unfinished is None or case.unfinished.vsn != vsn):
+                lines.append(
+                    f"release {vsn} lacks {', '.join(missing)}: "
+                    f"`release-ledger uninstall {vsn}`, then `release-ledger unpack {vsn}`"
+                )
+        return tuple(lines)
+
+    def _close(self, node: NodeReleases, seen: Observation, case: _Case, findings: Findings) -> Recovered:
+        identifier = (node.open_attempt.attempt if node.open_attempt else "") or self._new_id()
+        by = By(context=self._contexts(identifier), driver=self._handler.driver)
+        before = self._catch_up(node, seen, case, by)
+        events = self._record.record(before)
+        node = fold(node, before)
+        done = self._mend(case, identifier)
+        after = self._handler.observe()
+        result = _resolution(node.open_attempt, case)
+        closing = decide_recovery(
+            node,
+            result=result,
+            found=recordable_paths(findings.found),
+            done=recordable_paths(done),
+            seen=after,
+            by=by,
+        )
+        events += self._record.record((closing,))
+        return Recovered(findings=findings, result=result, done=tuple(done), events=events, node=evolve(node, closing))
+
+    def _catch_up(self, node: NodeReleases, seen: Observation, case: _Case, by: By) -> tuple[AnyReleaseEvent, ...]:
+        """Return the events that are missing: steps in effect, a restart, what else was done meanwhile."""
+        attempt = node.open_attempt
+        if attempt is None:
+            outside = replace(by, context=self._contexts(None))
+            return notice(node, seen, by=outside)
+        events: list[AnyReleaseEvent] = []
+        for step in attempt.plan[attempt.done : case.effect]:
+            events.append(event_of_step(node, step, seen, by=by))
+            node = evolve(node, events[-1])
+        if seen.run != node.run:
+            events.append(decide_restart(node, seen, after=node.tables.restarted(), cause=NOTICED, by=by))
+        return tuple(events)
+
+    def _mend(self, case: _Case, attempt: str) -> list[str]:
+        done: list[str] = []
+        if case.unfinished is not None:
+            self._handler.remove_release(case.unfinished.vsn)
+            done.append(f"finished the removal of {case.unfinished.vsn}")
+        if case.agree_on is not None:
+            done += self._handler.agree_on(case.agree_on, scripts=case.scripts)
+        done += [self._left_overs.clear(left_over, attempt=attempt) for left_over in case.left_overs]
+        return done
+
+
+def _permanent_by_code(seen: Observation) -> str | None:
+    """Return what ought to be permanent: what runs, or behind a trial what memory calls permanent."""
+    code = seen.code or seen.tables.running
+    if code is not None and seen.tables.status(code) is ReleaseStatus.CURRENT:
+        return seen.tables.permanent
+    return code
+
+
+def _resolution(attempt: OpenAttempt | None, case: _Case) -> Resolution:
+    if attempt is None:
+        return Resolution.MENDED
+    if case.unfinished is not None or case.effect >= len(attempt.plan):
+        return Resolution.FINISHED
+    return Resolution.TAKEN_BACK if case.effect == 0 else Resolution.FAILED

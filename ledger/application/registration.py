@@ -1,0 +1,60 @@
+"""Registration: an installation comes under the ledger with what node and disk say now.
+
+The baseline is a claim: what was done before is not known (PRODUCT section 4). Whether an
+installation is live or a rehearsal is fixed here (RULINGS 2). Registering twice changes nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ledger.application.ports import InstallationLock, ReleaseHandler, ReleaseRecord
+from ledger.domain.decisions import decide_register
+from ledger.domain.outcomes import By
+from ledger.domain.records import Context, Driver, InstallationFacts, Kind
+from ledger.domain.releases import NodeReleases, evolve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What is to be registered: the stream, the root, and what is known of the installation."""
+
+    stream: str
+    root: str
+    facts: InstallationFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """A registered installation; *event* is None where it was registered before."""
+
+    node: NodeReleases
+    event: int | None
+
+
+def register(
+    claim: Claim,
+    *,
+    record: ReleaseRecord,
+    handler: ReleaseHandler,
+    lock: InstallationLock,
+    contexts: Callable[[str | None], Context],
+) -> Registration:
+    """Register an installation, once.
+
+    Raises: LockedError; NodeDownError; OpenAttemptError where nothing tells what boots.
+    """
+    if claim.stream in record.streams():
+        return Registration(node=record.releases(claim.stream), event=None)
+    with lock.hold("register", wait=0):
+        rehearsal = handler.driver is Driver.EMBEDDED
+        event = decide_register(
+            claim.stream,
+            root=claim.root,
+            kind=Kind.REHEARSAL if rehearsal else Kind.LIVE,
+            source="disk" if rehearsal else "node",
+            facts=claim.facts,
+            seen=handler.observe(),
+            by=By(context=contexts(None), driver=handler.driver),
+        )
+        (index,) = record.record((event,))
+    return Registration(node=evolve(None, event), event=index)
