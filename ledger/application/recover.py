@@ -150,7 +150,7 @@ class Recovery:
             found.append(f"the removal of {case.unfinished.vsn} has begun")
             todo.append(f"finish the removal of {case.unfinished.vsn}")
         if case.agree_on is not None:
-            found += [*seen.problems, *self._handler.disagreements(case.agree_on, scripts=case.scripts)]
+            found += self._handler.disagreements(case.agree_on, scripts=case.scripts)
             todo.append(f"make all boot files name {case.agree_on}, which runs")
         for left_over in case.left_overs:
             found.append(f"{left_over.path}: {left_over.what}")
