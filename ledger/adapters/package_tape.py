@@ -86,20 +86,6 @@ class Tape:
         self._next += len(piece)
         return piece
 
-    def read_exactly(self, length: int) -> bytes:
-        """Return *length* bytes from here.
-
-        Raises: PackageReadError at the end of the file.
-        """
-        pieces = []
-        while length:
-            piece = self.read(length)
-            if not piece:
-                raise PackageReadError("the package is truncated", f"it ends at byte {self.position}")
-            length -= len(piece)
-            pieces.append(piece)
-        return b"".join(pieces)
-
     def skip_to(self, offset: int) -> None:
         """Go forward to *offset*, hashing what lies between."""
         while self.position < offset:

@@ -103,17 +103,12 @@ def overlapping() -> bytes:
     return patched(data, second + 42, struct.pack("<L", local_header(data, first)))
 
 
-def crowded() -> bytes:
-    """Return a zip whose end record names more members than are read."""
-    data = zipped({})
-    return patched(data, len(data) - 14, struct.pack("<2H", 65_535, 65_535)).replace(
-        b"PK\5\6", end64(65_536) + b"PK\5\6"
-    )
-
-
-def end64(count: int) -> bytes:
-    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, 0, 0)
-    return record + struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)
+def crowded(*, at: int = 0, length: int = 44) -> bytes:
+    """Return a zip whose zip64 end record, at byte *at* as its locator says, names more members than are read."""
+    record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", length, 45, 45, 0, 0, 65_536, 65_536, 0, 0)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, at, 1)
+    end = zipped({})
+    return record + locator + patched(end, len(end) - 14, struct.pack("<2H", 65_535, 65_535))
 
 
 def tar_having(name: str, mode: int = stat.S_IFREG | 0o644, data: bytes = b"evil") -> bytes:
@@ -163,6 +158,13 @@ def broken_stream(new: bytes) -> bytes:
     data = zipped(sound_members())
     at = local_header(data, central_headers(data)[0])
     return patched(data, at + 30 + struct.unpack_from("<H", data, at + 26)[0], new)
+
+
+def damaged_rel() -> bytes:
+    """Return a zip in which the stored text of emqx.rel has another letter."""
+    data = zipped(sound_members(), method=zipfile.ZIP_STORED)
+    text = rel_text() + b"PK"
+    return patched(data, data.rindex(text), text.replace(b"kernel", b"colonel"[:6]))
 
 
 _ABSOLUTE = "the package has absolute names"
@@ -234,6 +236,8 @@ ZIPS: dict[str, Case] = {
         {_NOT_ZIP},
         "ends at",
     ),
+    "zip64 record elsewhere": (lambda: crowded(at=5), {_NOT_ZIP}, "zip64 end record is missing"),
+    "zip64 record of another length": (lambda: crowded(length=45), {_NOT_ZIP}, "behind its zip64 end record"),
     "too many members": (crowded, {_TOO_MANY}, "65536"),
     "traversal": (lambda: having("emqx/../../etc/cron.d/evil"), {_LEAVES}, "../../etc"),
     "traversal in the middle": (lambda: having("emqx/lib/../../../evil"), {_LEAVES}, "lib/.."),
@@ -290,6 +294,17 @@ ZIPS: dict[str, Case] = {
     "emqx.rel is another term": (lambda: saying(_EMQX_REL, b"[{release,1}]."), {_UNREADABLE_REL}, _EMQX_REL),
     "emqx.rel with a lib that leaves": (
         lambda: saying(_EMQX_REL, rel_text().replace(b"8.1.3", b"/../..")),
+        {_UNREADABLE_REL},
+        _EMQX_REL,
+    ),
+    "emqx.rel too large": (
+        lambda: saying(_EMQX_REL, rel_text() + b"%" * (17 << 20)),
+        {_UNREADABLE_REL},
+        _EMQX_REL,
+    ),
+    "emqx.rel with a wrong CRC": (damaged_rel, {_CONTENT, _UNREADABLE_REL}, "wrong CRC"),
+    "emqx.rel names a lib with no version": (
+        lambda: saying(_EMQX_REL, rel_text().replace(b'{kernel,"8.1.3"}', b"kernel")),
         {_UNREADABLE_REL},
         _EMQX_REL,
     ),
