@@ -1,0 +1,333 @@
+"""The composition root: from settings to wired objects, and the only importer of adapters.
+
+Adapters are imported inside the functions that wire them, so that a command pays for what it
+uses. Every command that changes or registers goes through ``at_work``.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli import VERSION
+from cli.discovery import Found
+from cli.errors import FileAccessError
+from cli.whom import choose
+from ledger.application.ports import Installation, InstallationLock, LeftOvers, NodeDownError, ReleaseHandler
+from ledger.domain.records import Context, Kind
+from ledger.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from cli.config import Settings
+    from ledger.adapters.identity import Identity
+    from ledger.application.release_ledger import ReleaseLedger
+    from ledger.domain.events import AnyReleaseEvent
+    from ledger.domain.releases import NodeReleases
+
+TOOL = f"release-ledger/{VERSION}"
+_TURN_SECONDS = 30.0
+_MARKER = "releases/.release-ledger"
+_CONFIG = b"""\
+# Settings of this ledger (TOML). Taken away, a line has its default: what stands here.
+
+[policy]
+require_reason = false
+require_ticket = false
+"""
+
+
+class NoNodeDriverError(NodeDownError):
+    """No driver reaches the node; *words* is EMQX's own line."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node, fact="no driver of this installation of release-ledger reaches a running node")
+        self.hint = (
+            "start the node; or rehearse on a copy of the installation: --driver embedded with a ledger of its own"
+        )
+
+
+class OfflineChangeError(RefusedError):
+    """A rehearsal driver would change an installation that serves (RULINGS 2)."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(
+            f"{node} is registered as live and is not changed by a rehearsal",
+            fact="--driver embedded changes files without the node; the node would not know",
+            hint="start the node and leave --driver away; `--allow offline --reason TEXT` does it all the same",
+        )
+
+
+class NotAnInstallationError(UsageError):
+    """A folder holds no EMQX installation."""
+
+    def __init__(self, root: Path, fact: str) -> None:
+        super().__init__(
+            f"{root} is not an EMQX installation",
+            fact=fact,
+            hint="name the folder that holds bin/, lib/ and releases/: --root DIR",
+        )
+        self.root = root
+
+
+class OtherOriginError(UsageError):
+    """There is a ledger already, of another name."""
+
+    def __init__(self, folder: Path, origin: str) -> None:
+        super().__init__(
+            f"the ledger in {folder} has another name",
+            fact=f"its origin is {origin}, and a ledger keeps its origin for ever",
+            hint="leave --name away, or name another folder with --ledger",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """One installation and its ledger, wired for a command that changes."""
+
+    record: "RecordOfCommand"
+    node: "NodeReleases"
+    handler: ReleaseHandler
+    installation: Installation
+    left_overs: LeftOvers
+    lock: InstallationLock
+    contexts: Callable[[str | None], Context]
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeLedger:
+    """A ledger of ``init``: its places, and whether this command made it."""
+
+    folder: Path
+    origin: str
+    vkey: str
+    key_file: Path
+    made: bool
+
+
+class RecordOfCommand:
+    """The record, which keeps with each commit what the commitments of this command stand for (RULINGS 5)."""
+
+    def __init__(self, ledger: "ReleaseLedger", identity: "Identity") -> None:
+        self._ledger = ledger
+        self._identity = identity
+
+    def record(self, events: "Sequence[AnyReleaseEvent]") -> tuple[int, ...]:
+        """Append *events* in one commit and return their leaf indexes."""
+        return self._ledger.record(events, disclosures=self._identity.disclosures)
+
+    def releases(self, stream: str) -> "NodeReleases":
+        """Return the fold of a stream."""
+        return self._ledger.releases(stream)
+
+    def streams(self) -> Iterator[str]:
+        """Return the streams of installations."""
+        return self._ledger.streams()
+
+
+@contextmanager
+def at_work(
+    settings: "Settings", *, driver: str, reason: str | None, ticket: str | None, offline: bool = False
+) -> Iterator[Bench]:
+    """Give the installation that is meant, wired through *driver*.
+
+    Raises: what opening a ledger raises; NodeUnknownError, NodeAmbiguousError, NothingRegisteredError;
+    NoNodeDriverError, OfflineChangeError.
+    """
+    from ledger.adapters.identity import new_id  # noqa: PLC0415 # as the module says
+
+    with open_record(settings.ledger.value) as (record, identity):
+        nodes = [record.releases(stream) for stream in record.streams()]
+        node = choose([(node.node, node.id, node) for node in nodes], settings.node.value)
+        root = Path(node.root)
+        yield Bench(
+            record=record,
+            node=node,
+            handler=_handler_of(node, root, driver=driver, offline=offline),
+            installation=_installation(root),
+            left_overs=_left_overs(root),
+            lock=installation_lock(root),
+            contexts=contexts_of(identity, node=node.node, reason=reason, ticket=ticket),
+            new_id=new_id,
+        )
+
+
+@contextmanager
+def open_record(folder: Path) -> "Iterator[tuple[RecordOfCommand, Identity]]":
+    """Give the record in *folder*, and who acts.
+
+    Raises: the errors of opening a ledger and its key.
+    """
+    from ledger.adapters.clock import SystemClock  # noqa: PLC0415 # as the module says
+    from ledger.adapters.identity import identify, look_around, new_id  # noqa: PLC0415 # as above
+    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as above
+    from ledger.application.record_ports import Recording  # noqa: PLC0415 # as above
+    from ledger.application.release_ledger import ReleaseLedger  # noqa: PLC0415 # as above
+
+    places = open_folder(folder)
+    recording = Recording(
+        origin=places.read_key().origin,
+        clock=SystemClock(),
+        new_id=new_id,
+        turn=lambda: places.turn.hold("record", wait=_TURN_SECONDS),
+    )
+    store = {"PERSISTENCE_MODULE": "ledger.adapters.sqlite:LedgerFactory", "SQLITE_DBNAME": str(places.database)}
+    identity = identify(look_around(os.environ), tool=TOOL)
+    with closing(ReleaseLedger(store, recording=recording)) as ledger:
+        yield RecordOfCommand(ledger, identity), identity
+
+
+def make_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
+    """Return the ledger in *folder*; make it, with a key and its settings, where there is none.
+
+    Raises: what making or opening a ledger raises; OtherOriginError.
+    """
+    from ledger.adapters.ledger_folder import create_folder, default_origin  # noqa: PLC0415 # as the module says
+
+    made = not _is_there(folder / "ledger.db")
+    if made:
+        create_folder(folder, origin=origin or default_origin(host_name()))
+    ledger = replace(existing_ledger(folder), made=made)
+    if origin is not None and origin != ledger.origin:
+        raise OtherOriginError(folder, ledger.origin)
+    _write_config(ledger.folder / "config.toml")
+    return ledger
+
+
+def existing_ledger(folder: Path) -> MadeLedger:
+    """Return the ledger in *folder*.
+
+    Raises: the errors of opening a ledger and its key.
+    """
+    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as the module says
+
+    places = open_folder(folder)
+    key = places.read_key()
+    return MadeLedger(folder=places.path, origin=key.origin, vkey=str(key.vkey), key_file=places.key_file, made=False)
+
+
+def embedded_handler(root: Path) -> ReleaseHandler:
+    """Return the embedded node of *root*."""
+    from ledger.adapters.clock import SystemClock, read_boot_id  # noqa: PLC0415 # as the module says
+    from ledger.adapters.embedded_node import EmbeddedNode  # noqa: PLC0415 # as above
+
+    clock = SystemClock()
+    return EmbeddedNode(root, boot_id=read_boot_id(), now=lambda: clock.read().recorded_at)
+
+
+def installation_lock(root: Path) -> InstallationLock:
+    """Return the lock of the installation."""
+    from ledger.adapters.lock import INSTALLATION_LOCK, FileLock  # noqa: PLC0415 # as the module says
+
+    return FileLock(root / INSTALLATION_LOCK)
+
+
+def find_out(root: Path) -> Found:
+    """Return what lies on the disk of the installation at *root*.
+
+    Raises: NotAnInstallationError; BootFileError where nothing says what boots; FileAccessError.
+    """
+    from ledger.adapters.emqx_vars import rel_vsns  # noqa: PLC0415 # as the module says
+    from ledger.adapters.installation import BootFileError, Installation  # noqa: PLC0415 # as above
+
+    _check_installation(root)
+    files = Installation(root)
+    vsn = rel_vsns(files.read_vars())[-1]
+    try:
+        erts = next((entry.erts for entry in files.read_releases() if entry.vsn == vsn), None)
+    except BootFileError:
+        erts = None
+    try:
+        packages = tuple(sorted(path.name for path in files.releases.iterdir() if path.suffix == ".zip"))
+    except OSError as exc:
+        raise FileAccessError(files.releases, exc) from exc
+    return Found(
+        vsn=vsn,
+        erts=erts,
+        built_on=files.built_on(vsn),
+        machine=None if erts is None else files.elf_machine(erts),
+        packages=packages,
+        node_name=files.node_name_on_disk(),
+    )
+
+
+def mark_installation(root: Path, folder: Path) -> str | None:
+    """Leave in *root* which ledger it belongs to (RULINGS 8); return the other one that it named before.
+
+    Raises: WriteFailedError.
+    """
+    from ledger.adapters.durable import replace_file  # noqa: PLC0415 # as the module says
+
+    marker = root / _MARKER
+    try:
+        before = marker.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        before = ""
+    if before != str(folder):
+        replace_file(marker, f"{folder}\n".encode("utf-8", "surrogateescape"), mode=0o644)
+    return before if before not in {"", str(folder)} else None
+
+
+def contexts_of(
+    identity: "Identity", *, node: str, reason: str | None, ticket: str | None
+) -> Callable[[str | None], Context]:
+    """Return what gives the context of an event, by its attempt."""
+    context = Context(actor=identity.actor, source=identity.source, node=node, reason=reason, ticket=ticket)
+    return lambda attempt: replace(context, attempt=attempt)
+
+
+def host_name() -> str:
+    """Return the name of this host."""
+    return os.uname().nodename
+
+
+def _handler_of(node: "NodeReleases", root: Path, *, driver: str, offline: bool) -> ReleaseHandler:
+    # A rehearsal has no node but the embedded one, so it needs no option.
+    if node.kind is Kind.REHEARSAL:
+        return embedded_handler(root)
+    if driver != "embedded":
+        raise NoNodeDriverError(node.node)
+    if not offline:
+        raise OfflineChangeError(node.node)
+    return embedded_handler(root)
+
+
+def _installation(root: Path) -> Installation:
+    from ledger.adapters.installation_root import InstallationRoot  # noqa: PLC0415 # as the module says
+
+    _check_installation(root)
+    return InstallationRoot(root)
+
+
+def _left_overs(root: Path) -> LeftOvers:
+    from ledger.adapters.left_overs import RootLeftOvers  # noqa: PLC0415 # as the module says
+
+    return RootLeftOvers(root)
+
+
+def _check_installation(root: Path) -> None:
+    try:
+        missing = [name for name in ("bin", "lib", "releases") if not (root / name).is_dir()]
+    except (OSError, ValueError) as exc:
+        raise NotAnInstallationError(root, str(exc)) from exc
+    if missing:
+        raise NotAnInstallationError(root, f"there is no {', no '.join(f'{name}/' for name in missing)} in it")
+
+
+def _write_config(path: Path) -> None:
+    from ledger.adapters.durable import replace_file  # noqa: PLC0415 # as the module says
+
+    if not _is_there(path):
+        replace_file(path, _CONFIG, mode=0o600)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as exc:
+        raise FileAccessError(path, exc if isinstance(exc, OSError) else OSError(str(exc))) from exc
+    return True

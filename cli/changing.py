@@ -1,0 +1,163 @@
+"""A change, from the command line to its outcome (architecture section 3).
+
+The words of the user guide are printed as each step is done; ``--json`` prints the attempt
+when it is done instead. What was asked for is judged here only as far as it is about the
+command line: a version that is none, an override without a reason, what policy demands.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from unicodedata import normalize
+
+import typer
+
+from cli import bootstrap
+from cli.errors import InterruptedByUserError, NotConfirmedError
+from cli.options import ChangeOptions, InstallationOptions, Overridable, RecoverOptions
+from cli.reading import ask
+from cli.render_change import outcome_json, plan_text, warning_text
+from cli.session import Session
+from ledger.application.operations import Operations, Options, Outcome
+from ledger.application.ports import NodeDownError
+from ledger.domain.reason import Rule
+from ledger.domain.records import Verb
+from ledger.domain.version import Vsn
+from ledger.errors import LedgerError, UsageError
+
+if TYPE_CHECKING:
+    from cli.config import Setting
+
+
+Reasoned = ChangeOptions | RecoverOptions | InstallationOptions
+
+
+class OverrideReasonError(UsageError):
+    """An override was asked for without a reason."""
+
+    def __init__(self, rules: tuple[str, ...]) -> None:
+        super().__init__(
+            "an override needs a reason",
+            fact=f"--allow {', --allow '.join(rules)} was given without --reason",
+            hint="say why: --reason TEXT",
+        )
+
+
+class PolicyError(UsageError):
+    """Policy demands what was not given."""
+
+    def __init__(self, option: str, source: str) -> None:
+        super().__init__(
+            f"policy demands a {option}",
+            fact=f"require_{option} = true in {source}",
+            hint=f"give it: --{option} TEXT",
+        )
+
+
+def change(
+    verb: Verb, vsn: str | None, *, options: ChangeOptions, session: Session, permanent: bool = True, asks: bool = False
+) -> int:
+    """Do *verb* and print its outcome; return the exit code. *asks*: on a terminal, ask before.
+
+    Raises: whatever forbids or breaks it.
+    """
+    if vsn is not None:
+        Vsn.parse(vsn)
+    reason, ticket = why(options, session)
+    allowed = tuple(options.allow or ())
+    if allowed and reason is None:
+        raise OverrideReasonError(tuple(map(str, allowed)))
+    if asks and not options.yes and not options.dry_run:
+        confirm(f"{verb} {vsn or ''}".strip())
+    wanted = Options(
+        permanent=permanent,
+        allowed=frozenset(Rule(str(rule)) for rule in allowed if rule is not Overridable.OFFLINE),
+        dry_run=options.dry_run,
+        wait=options.wait,
+    )
+    try:
+        with bootstrap.at_work(
+            session.settings,
+            driver=driver_of(options, session),
+            reason=reason,
+            ticket=ticket,
+            offline=Overridable.OFFLINE in allowed,
+        ) as bench:
+            outcome = _done(bench, lambda operations: operations.change(verb, vsn, wanted), session)
+    except NodeDownError as exc:
+        for line in exc.words:
+            session.terminal.say(line)
+        raise
+    _tell(outcome, session)
+    return 0
+
+
+def why(options: Reasoned, session: Session) -> tuple[str | None, str | None]:
+    """Return reason and ticket, from the command line or the environment.
+
+    Raises: PolicyError where policy demands one that is not given.
+    """
+    settings = session.settings
+    reason = _text(options.reason, settings.reason)
+    ticket = _text(options.ticket, settings.ticket)
+    if reason is None and settings.require_reason.value:
+        raise PolicyError("reason", settings.require_reason.source)
+    if ticket is None and settings.require_ticket.value:
+        raise PolicyError("ticket", settings.require_ticket.source)
+    return reason, ticket
+
+
+def driver_of(options: Reasoned, session: Session) -> str:
+    """Return the driver in force."""
+    return str(options.driver) if options.driver else session.settings.driver.value
+
+
+def confirm(what: str) -> None:
+    """Ask on a terminal whether to do *what*; without one it goes on (RULINGS 27).
+
+    Raises: NotConfirmedError.
+    """
+    if sys.stdin is not None and sys.stdin.isatty() and not typer.confirm(f"{what}?", err=True):
+        raise NotConfirmedError(what)
+
+
+def catch_up(session: Session) -> None:
+    """Let the view take what was recorded; a view that cannot be written is folded by its next reader."""
+    with suppress(LedgerError, OSError):
+        ask(session, lambda view, _: view.size())
+
+
+def _done(bench: bootstrap.Bench, do: Callable[[Operations], Outcome], session: Session) -> Outcome:
+    operations = Operations(
+        record=bench.record,
+        handler=bench.handler,
+        installation=bench.installation,
+        lock=bench.lock,
+        stream=bench.node.id,
+        contexts=bench.contexts,
+        new_id=bench.new_id,
+        teller=session.terminal,
+    )
+    try:
+        return do(operations)
+    except KeyboardInterrupt as exc:
+        left = bench.record.releases(bench.node.id).open_attempt
+        raise InterruptedByUserError(None if left is None else left.attempt) from exc
+    finally:
+        catch_up(session)
+
+
+def _tell(outcome: Outcome, session: Session) -> None:
+    for reason in outcome.warnings:
+        session.terminal.advise(warning_text(reason))
+    if session.json:
+        session.terminal.write(outcome_json(outcome))
+    elif outcome.result == "planned":
+        session.terminal.write(plan_text(outcome))
+
+
+def _text(option: str | None, setting: "Setting[str | None]") -> str | None:
+    # NFC, as every text of a record is; what may not be recorded is refused where it is sealed.
+    text = option if option is not None else setting.value
+    return normalize("NFC", text) if text else None

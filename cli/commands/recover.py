@@ -1,0 +1,15 @@
+"""Close an attempt that was interrupted, from what the node and the disk show.
+
+It says what it found, asks on a terminal, and appends to the record; nothing is edited.
+"""
+
+from cli.options import RecoverOptions
+from cli.recovering import recover_installation
+from cli.session import Session
+
+EXAMPLE = "recover --yes"
+
+
+def recover(*, options: RecoverOptions, session: Session) -> int:
+    """Look, ask, close."""
+    return recover_installation(options, session=session)

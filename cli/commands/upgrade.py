@@ -1,0 +1,16 @@
+"""Upgrade to a higher release of the same line, and make it permanent.
+
+It is unpacked first where that was not done.
+"""
+
+from cli.changing import change
+from cli.options import ChangeOptions, NoPermanent, VsnArgument
+from cli.session import Session
+from ledger.domain.records import Verb
+
+EXAMPLE = "upgrade 4.4.16 --reason 'CVE fix' --ticket CHG-1042"
+
+
+def upgrade(vsn: VsnArgument, *, no_permanent: NoPermanent = False, options: ChangeOptions, session: Session) -> int:
+    """Do it and print the user guide's words."""
+    return change(Verb.UPGRADE, vsn, options=options, session=session, permanent=not no_permanent)

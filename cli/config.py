@@ -1,0 +1,215 @@
+"""Settings: flag, then environment, then ``config.toml`` beside the ledger, then the host's, then a default.
+
+(PRODUCT section 11, RULINGS 8.) Each setting in force knows where it comes from. A key that is
+not known is refused, because a policy that is misspelt would silently not hold. A file that is
+there and cannot be read is an error: another ledger, or no policy, never takes its place.
+
+The ledger's own file cannot say where the ledger is, and no file gives a reason or a ticket:
+they belong to one change.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from cli.errors import FileAccessError
+from ledger.errors import UsageError
+
+HOST_FOLDER = Path("/etc/release-ledger")
+HOST_LEDGER = Path("/var/lib/release-ledger")
+DEFAULT_ROOT = Path("/usr/lib/emqx")
+FILE_NAME = "config.toml"
+
+_TEXTS = frozenset({"node", "driver", "root"})
+_POLICY = frozenset({"require_reason", "require_ticket"})
+_HOST_ONLY = frozenset({"ledger"})
+_Value = TypeVar("_Value")
+
+
+class SettingError(UsageError):
+    """A setting is not one that release-ledger knows, or not of the kind it must be."""
+
+    def __init__(self, where: str, what: str, *, fact: str, hint: str) -> None:
+        super().__init__(f"{what} in {where}", fact=fact, hint=hint)
+        self.where = where
+
+
+class NoHomeError(UsageError):
+    """There is no place for a ledger of one's own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no ledger was named, and this user has no home folder",
+            fact="neither --ledger nor RELEASE_LEDGER is given; HOME and XDG_STATE_HOME name no folder",
+            hint="name the ledger: --ledger FOLDER or RELEASE_LEDGER=FOLDER",
+        )
+
+
+class LedgerAddressError(UsageError):
+    """The ledger is named in a form that no store takes."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            "the ledger cannot be opened",
+            fact=f"{address.partition('://')[0]}:// is not supported; a ledger is a folder",
+            hint="name a folder: --ledger FOLDER or RELEASE_LEDGER=FOLDER",
+        )
+
+
+@dataclass(frozen=True)
+class Setting(Generic[_Value]):
+    """A value in force and where it comes from."""
+
+    value: _Value
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings in force for one command."""
+
+    ledger: Setting[Path]
+    node: Setting[str | None]
+    driver: Setting[str]
+    root: Setting[Path | None]
+    require_reason: Setting[bool]
+    require_ticket: Setting[bool]
+    reason: Setting[str | None]
+    ticket: Setting[str | None]
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file of settings; a missing one sets nothing."""
+
+    path: Path
+    values: Mapping[str, Any]
+
+    def get(self, name: str) -> Setting[Any] | None:
+        value = self.values.get(name)
+        return None if value is None else Setting(value, str(self.path))
+
+
+def read_settings(
+    *,
+    ledger: str | None = None,
+    node: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    host_folder: Path = HOST_FOLDER,
+    host_ledger: Path = HOST_LEDGER,
+) -> Settings:
+    """Return the settings in force; *ledger* and *node* are what the flags say.
+
+    Raises: SettingError, FileAccessError, NoHomeError, LedgerAddressError.
+    """
+    host = _read(host_folder / FILE_NAME, _TEXTS | _HOST_ONLY)
+    folder = _ledger(ledger, environ, host, host_ledger)
+    own = _read(folder.value / FILE_NAME, _TEXTS)
+
+    def text(name: str, flag: str | None = None) -> Setting[str | None]:
+        variable = f"RELEASE_LEDGER_{name.upper()}"
+        found = _given(flag, f"--{name}") or _given(environ.get(variable), variable)
+        return found or own.get(name) or host.get(name) or Setting(None, "default")
+
+    def policy(name: str) -> Setting[bool]:
+        return own.get(name) or host.get(name) or Setting(value=False, source="default")
+
+    driver = text("driver")
+    return Settings(
+        ledger=folder,
+        node=text("node", node),
+        driver=Setting(driver.value or "auto", driver.source),
+        root=_root(environ, own, host),
+        require_reason=policy("require_reason"),
+        require_ticket=policy("require_ticket"),
+        reason=_given(environ.get("RELEASE_LEDGER_REASON"), "RELEASE_LEDGER_REASON") or Setting(None, "default"),
+        ticket=_given(environ.get("RELEASE_LEDGER_TICKET"), "RELEASE_LEDGER_TICKET") or Setting(None, "default"),
+    )
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder for a ledger of this user's own.
+
+    Raises: NoHomeError.
+    """
+    base = environ.get("XDG_STATE_HOME", "")
+    # XDG Base Directory Specification: a path that is not absolute is ignored.
+    if not os.path.isabs(base):  # noqa: PTH117 # an empty text is a path to pathlib
+        home = environ.get("HOME", "")
+        if not os.path.isabs(home):  # noqa: PTH117 # as above
+            raise NoHomeError
+        base = f"{home}/.local/state"
+    return Path(base) / "release-ledger"
+
+
+def _ledger(flag: str | None, environ: Mapping[str, str], host: _File, host_ledger: Path) -> Setting[Path]:
+    named = _given(flag, "--ledger") or _given(environ.get("RELEASE_LEDGER"), "RELEASE_LEDGER") or host.get("ledger")
+    if named is not None:
+        if "://" in named.value:
+            raise LedgerAddressError(named.value)
+        return Setting(Path(named.value).absolute(), named.source)
+    # Where the host's ledger is and cannot be read, opening it says so (RULINGS 8).
+    if os.geteuid() == 0 or _exists(host_ledger):
+        return Setting(host_ledger, "default")
+    return Setting(state_folder(environ), "default")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _root(environ: Mapping[str, str], own: _File, host: _File) -> Setting[Path | None]:
+    named = _given(environ.get("EMQX_ROOT_DIR"), "EMQX_ROOT_DIR") or own.get("root") or host.get("root")
+    if named is not None:
+        return Setting(Path(named.value), named.source)
+    return Setting(DEFAULT_ROOT if _exists(DEFAULT_ROOT) else None, "default")
+
+
+def _given(value: str | None, source: str) -> Setting[Any] | None:
+    return Setting(value, source) if value else None
+
+
+def _read(path: Path, texts: frozenset[str]) -> _File:
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return _File(path, {})
+    except OSError as exc:
+        raise FileAccessError(path, exc) from exc
+    except ValueError as exc:  # a NUL in the path
+        raise FileAccessError(path, OSError(str(exc))) from exc
+    try:
+        record = tomllib.loads(content.decode())
+    except ValueError as exc:  # no UTF-8, or no TOML
+        raise SettingError(str(path), "unreadable text", fact=str(exc), hint="mend the file; it is TOML") from exc
+    policy = record.pop("policy", {})
+    if not isinstance(policy, dict):
+        raise SettingError(
+            str(path), "`policy` is no table", fact=f"policy = {policy!r}", hint="write it as a section: [policy]"
+        )
+    for name, value in record.items():
+        _check(path, name, value, texts, str)
+    for name, value in policy.items():
+        _check(path, name, value, _POLICY, bool)
+    return _File(path, record | policy)
+
+
+def _check(path: Path, name: str, value: object, known: frozenset[str], kind: type) -> None:
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "take the line out of the file"
+        fact = f"known here: {', '.join(sorted(known))}"
+        raise SettingError(str(path), f"unknown setting {name!r}", fact=fact, hint=hint)
+    if not isinstance(value, kind):
+        want = "true or false" if kind is bool else "a text in quotes"
+        raise SettingError(str(path), f"`{name}` is not {want}", fact=f"{name} = {value!r}", hint=f"write {want}")

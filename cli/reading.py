@@ -1,0 +1,84 @@
+"""Reading the record for a command: the view of the ledger, caught up, and the nodes that are meant.
+
+Neither the event store nor a key is needed, and nothing is written but the view.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple, TypeVar
+
+from cli.session import Session
+from cli.whom import choose, those
+from projections.catch_up import read_folder
+from projections.nodes import NodeTable
+from projections.read import root_at
+from projections.view import View
+from projections.when import resolve_when
+
+_Answer = TypeVar("_Answer")
+Ask = Callable[[View, sqlite3.Connection], _Answer]
+
+
+class Answer(NamedTuple):
+    """The tables of nodes and the moment they rest on: *size* events, with the root that was signed for them.
+
+    *stamped_later* tells that an event among them carries a later time than was asked for.
+    """
+
+    nodes: tuple[NodeTable, ...]
+    size: int
+    root: str | None
+    stamped_later: bool = False
+
+    @property
+    def rests_on(self) -> str:
+        """The last event that the answer rests on, in words."""
+        root = f", root {self.root}" if self.root else ""
+        late = "; the clock was set back: an event up to it carries a later time" if self.stamped_later else ""
+        return f"as of event {self.size - 1}{root}{late}"
+
+
+def ask(session: Session, question: Ask[_Answer]) -> _Answer:
+    """Return the answer to *question*, given the view of the ledger and the ledger.
+
+    Raises: the errors of reading a ledger, and those of *question*.
+    """
+    return read_folder(session.settings.ledger.value, question)
+
+
+def tables_at(session: Session, when: str | None) -> Answer:
+    """Return the tables of the nodes that are meant, now or as they were *when*.
+
+    Raises: as ``ask``; WhenError, NoSuchEventError, NodeUnknownError, NothingRegisteredError.
+    """
+
+    def question(view: View, ledger: sqlite3.Connection) -> Answer:
+        position = resolve_when(view, when, now=now()) if when else None
+        size = view.size() if position is None else position.number + 1
+        nodes = meant(view.nodes(at=None if position is None else position.number), session)
+        return Answer(nodes, size, root_at(ledger, size), position is not None and position.stamped_later)
+
+    return ask(session, question)
+
+
+def one_node(session: Session) -> NodeTable:
+    """Return the one node that is meant.
+
+    Raises: as ``tables_at``; NodeAmbiguousError.
+    """
+    nodes = ask(session, lambda view, _: view.nodes())
+    return choose([(node.node, node.stream, node) for node in nodes], session.settings.node.value)
+
+
+def meant(nodes: tuple[NodeTable, ...], session: Session) -> tuple[NodeTable, ...]:
+    """Return those of *nodes* that are meant: all of them where none is named.
+
+    Raises: NodeUnknownError, NothingRegisteredError.
+    """
+    return those([(node.node, node.stream, node) for node in nodes], session.settings.node.value)
+
+
+def now() -> datetime:
+    """Return the present moment, for the times that users name."""
+    return datetime.now(UTC)

@@ -1,0 +1,100 @@
+"""Recovering, from the command line: what was found is said, then asked, then closed (PRODUCT section 4).
+
+Without a terminal and without ``--yes`` it goes on where the facts decide alone (RULINGS 27).
+"""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli import bootstrap
+from cli.changing import catch_up, driver_of, why
+from cli.options import RecoverOptions
+from cli.session import Session
+from ledger.application.ports import NodeDownError
+from ledger.application.recover import Findings, Recovered, Recovery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA = "release-ledger/recovery/1"
+
+
+def recover_installation(options: RecoverOptions, *, session: Session) -> int:
+    """Close and mend what is open on the installation that is meant; return the exit code.
+
+    Raises: RecoveryUndecidedError, and whatever breaks it.
+    """
+    reason, ticket = why(options, session)
+    try:
+        with bootstrap.at_work(
+            session.settings, driver=driver_of(options, session), reason=reason, ticket=ticket
+        ) as bench:
+            recovery = Recovery(
+                record=bench.record,
+                handler=bench.handler,
+                installation=bench.installation,
+                left_overs=bench.left_overs,
+                lock=bench.lock,
+                stream=bench.node.id,
+                contexts=bench.contexts,
+                new_id=bench.new_id,
+            )
+            recovered = recovery.recover(
+                confirm=lambda findings: _agreed(findings, session, yes=options.yes), wait=options.wait
+            )
+    except NodeDownError as exc:
+        for line in exc.words:
+            session.terminal.say(line)
+        raise
+    finally:
+        catch_up(session)
+    _tell(recovered, session)
+    return 0
+
+
+def _agreed(findings: Findings, session: Session, *, yes: bool) -> bool:
+    for line in _found_lines(findings):
+        session.terminal.say(line)
+    asks = sys.stdin is not None and sys.stdin.isatty() and not yes
+    return not asks or typer.confirm("Do this?", err=True)
+
+
+def _found_lines(findings: Findings) -> "Iterator[str]":
+    yield from (f"Found: {line}" for line in findings.found)
+    yield from (f"To do: {line}" for line in findings.todo)
+
+
+def _tell(recovered: Recovered, session: Session) -> None:
+    if session.json:
+        session.terminal.write(_as_json(recovered))
+        return
+    for line in recovered.done:
+        session.terminal.say(f"Done: {line}")
+    session.terminal.say("Nothing to recover." if recovered.result is None else f"Recovered: {_result(recovered)}")
+    for line in recovered.findings.advice:
+        session.terminal.advise(line)
+    if recovered.events:
+        session.terminal.advise(f"recorded as events {recovered.events[0]} to {recovered.events[-1]}")
+
+
+def _result(recovered: Recovered) -> str:
+    return str(recovered.result).replace("_", " ")
+
+
+def _as_json(recovered: Recovered) -> str:
+    events = recovered.events
+    record: dict[str, object] = {
+        "schema": SCHEMA,
+        "node": recovered.node.node,
+        "result": "nothing" if recovered.result is None else str(recovered.result),
+        "found": recovered.findings.found,
+        "done": recovered.done,
+        "advice": recovered.findings.advice,
+        "releases": [{"vsn": vsn, "status": str(status)} for vsn, status in recovered.node.tables.memory],
+    }
+    if events:
+        record["first_event"], record["last_event"] = events[0], events[-1]
+    return json.dumps(record, separators=(",", ":")) + "\n"

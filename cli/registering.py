@@ -1,0 +1,163 @@
+"""Registering, from the command line: find out what the installation is, then record it once.
+
+Everything that can be refused is looked at before the ledger is made. What cannot be known is
+said, with the option that states it (RULINGS 18).
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from os import fsencode
+from pathlib import Path
+
+from cli import bootstrap
+from cli.changing import catch_up, driver_of, why
+from cli.discovery import STATED_WITH, facts_of, node_name, stated_facts, unknown_of
+from cli.options import InstallationOptions
+from cli.plain_text import plain
+from cli.session import Session
+from ledger.application.registration import Claim, Registration, register
+from ledger.domain.records import InstallationFacts, Kind
+from ledger.domain.releases import stream_of
+from ledger.errors import UsageError
+
+SCHEMA = "release-ledger/registration/1"
+
+
+class RootMissingError(UsageError):
+    """No root was named, and there is none where EMQX is by default."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "which installation is meant is not clear",
+            fact="neither --root nor EMQX_ROOT_DIR names one, and there is no /usr/lib/emqx",
+            hint="name the folder that holds bin/, lib/ and releases/: --root DIR",
+        )
+
+
+class OtherRootError(UsageError):
+    """A node of this name is registered with another root."""
+
+    def __init__(self, node: str, registered: str) -> None:
+        super().__init__(
+            f"{node} is registered already, at another root",
+            fact=f"its root is {registered}",
+            hint="give this installation a name of its own: --node NAME@HOST",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    """What a registration made."""
+
+    ledger: bootstrap.MadeLedger
+    registration: Registration
+    other_ledger: str | None
+    stated: InstallationFacts
+
+
+def register_installation(
+    options: InstallationOptions, *, session: Session, makes_ledger: bool = False, origin: str | None = None
+) -> int:
+    """Register the installation that is meant; return the exit code.
+
+    Raises: RootMissingError, OtherRootError, and whatever forbids it.
+    """
+    reason, ticket = why(options, session)
+    stated = stated_facts(edition=options.edition, otp=options.otp, os_name=options.os, arch=options.arch)
+    root = _root(options, session)
+    found = bootstrap.find_out(root)
+    node = node_name(session.settings.node.value, found.node_name, host=bootstrap.host_name())
+    if driver_of(options, session) != "embedded":
+        _say_down(session)
+        raise bootstrap.NoNodeDriverError(node)
+    handler = bootstrap.embedded_handler(root)
+    handler.observe()
+    folder = session.settings.ledger.value
+    made = bootstrap.make_ledger(folder, origin=origin) if makes_ledger else bootstrap.existing_ledger(folder)
+    claim = Claim(
+        stream=stream_of(node, kind=Kind.REHEARSAL, root_sha256=sha256(fsencode(root)).hexdigest()),
+        root=str(root),
+        facts=facts_of(found, stated),
+    )
+    with bootstrap.open_record(folder) as (record, identity):
+        contexts = bootstrap.contexts_of(identity, node=node, reason=reason, ticket=ticket)
+        lock = bootstrap.installation_lock(root)
+        registration = register(claim, record=record, handler=handler, lock=lock, contexts=contexts)
+    if registration.node.root != claim.root:
+        raise OtherRootError(node, registration.node.root)
+    other = bootstrap.mark_installation(root, made.folder)
+    done = _Done(ledger=made, registration=registration, other_ledger=other, stated=stated)
+    catch_up(session)
+    session.terminal.write(_as_json(done) if session.json else "".join(f"{plain(line)}\n" for line in _lines(done)))
+    _warn(done, session)
+    return 0
+
+
+def _root(options: InstallationOptions, session: Session) -> Path:
+    named = Path(options.root) if options.root else session.settings.root.value
+    if named is None:
+        raise RootMissingError
+    try:
+        return named.resolve()
+    except (OSError, RuntimeError, ValueError) as exc:
+        raise bootstrap.NotAnInstallationError(named, str(exc)) from exc
+
+
+def _say_down(session: Session) -> None:
+    for line in bootstrap.NoNodeDriverError.words:
+        session.terminal.say(line)
+
+
+def _lines(done: _Done) -> Iterator[str]:
+    ledger, node = done.ledger, done.registration.node
+    yield f"Ledger: {ledger.folder} ({'made' if ledger.made else 'there already'})"
+    yield f"Origin: {ledger.origin}"
+    yield f"Signing key: {ledger.key_file} (whoever can read it can sign another history)"
+    yield f"Public key: {ledger.vkey}"
+    yield f"Settings: {ledger.folder / 'config.toml'}"
+    yield f"Installation: {node.root}"
+    rehearsal = ", a rehearsal" if node.kind is Kind.REHEARSAL else ""
+    recorded = "registered already" if done.registration.event is None else f"event {done.registration.event}"
+    yield f"Node: {node.node}{rehearsal} ({recorded})"
+    yield f"Running: {node.tables.running or 'not known'}"
+    for name, option in STATED_WITH.items():
+        unknown = f"not known, so it is not checked; {option} states it"
+        yield f"{_TITLES[name]}: {getattr(node.facts, name) or unknown}"
+
+
+def _warn(done: _Done, session: Session) -> None:
+    if done.other_ledger is not None:
+        session.terminal.complain(
+            f"warning: this installation named another ledger before: {plain(done.other_ledger)}\n"
+        )
+    recorded = done.registration.node.facts.to_record()
+    late = [name for name, value in done.stated.to_record().items() if recorded.get(name) != value]
+    if done.registration.event is None and late:
+        session.terminal.complain(
+            f"warning: not taken: {', '.join(late)}; what an installation is was recorded when it was registered\n"
+        )
+
+
+def _as_json(done: _Done) -> str:
+    ledger, node = done.ledger, done.registration.node
+    record: dict[str, object] = {
+        "schema": SCHEMA,
+        "ledger": str(ledger.folder),
+        "made": ledger.made,
+        "origin": ledger.origin,
+        "vkey": ledger.vkey,
+        "node": node.node,
+        "kind": str(node.kind),
+        "root": node.root,
+        "facts": node.facts.to_record(),
+        "unknown": unknown_of(node.facts),
+        "releases": [{"vsn": vsn, "status": str(status)} for vsn, status in node.tables.memory],
+    }
+    if done.registration.event is not None:
+        record["event"] = done.registration.event
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+_TITLES = {"edition": "Edition", "otp": "OTP", "os": "OS", "arch": "Architecture"}

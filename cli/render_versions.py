@@ -1,0 +1,60 @@
+"""The table of versions: EMQX's words for people, one object a node for machines (PRODUCT sections 5, 10)."""
+
+import json
+
+from cli.plain_text import plain
+from cli.reading import Answer
+from projections.nodes import NodeTable
+
+VERSIONS_SCHEMA = "release-ledger/versions/1"
+ROOT_DIR_SCHEMA = "release-ledger/root_dir/1"
+
+
+def versions_text(answer: Answer) -> str:
+    """Return the table as ``emqx versions`` prints it, with a column of nodes where there are several."""
+    several = len(answer.nodes) > 1
+    rows = (
+        f"* {vsn}\t{status}" + (f"\t{node_label(node)}" if several else "")
+        for node in answer.nodes
+        for vsn, status in node.releases
+    )
+    return "".join(f"{line}\n" for line in ("Installed versions:", *rows))
+
+
+def node_label(node: NodeTable) -> str:
+    """Return the name of a node; a rehearsal is marked (RULINGS 2)."""
+    return plain(node.node) + (" (rehearsal)" if node.kind == "rehearsal" else "")
+
+
+def versions_json(answer: Answer) -> str:
+    """Return one line of JSON for each node; what is not known is a missing member."""
+    as_of: dict[str, object] = {"tree_size": answer.size}
+    if answer.root:
+        as_of["root"] = answer.root
+    return "".join(_as_line(node, as_of) for node in answer.nodes)
+
+
+def root_dir_text(node: NodeTable, *, raw: bool) -> str:
+    """Return the root, in quotes unless *raw*."""
+    return f"{plain(node.root)}\n" if raw else f'"{plain(node.root)}"\n'
+
+
+def root_dir_json(node: NodeTable) -> str:
+    """Return the root as one line of JSON."""
+    record = {"schema": ROOT_DIR_SCHEMA, "node": node.node, "root_dir": node.root}
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def _as_line(node: NodeTable, as_of: dict[str, object]) -> str:
+    record: dict[str, object] = {
+        "schema": VERSIONS_SCHEMA,
+        "node": node.node,
+        "kind": node.kind,
+        "releases": [{"vsn": vsn, "status": status} for vsn, status in node.releases],
+        "running": node.running,
+        "boots_next": node.boots_next,
+        "open_attempt": None if node.open_attempt is None else node.open_attempt.attempt,
+        "as_of": as_of,
+    }
+    known = {name: value for name, value in record.items() if value is not None}
+    return json.dumps(known, separators=(",", ":")) + "\n"

@@ -1,0 +1,51 @@
+"""Running one command: whatever happens in it becomes an exit code and, where it failed, three parts on stderr.
+
+No traceback reaches a user, unless ``RELEASE_LEDGER_DEBUG`` asks for it.
+"""
+
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from cli.error_report import as_json, as_text
+from cli.errors import InterruptedByUserError, UnexpectedError, UnexpectedInChangeError, debugging
+from cli.exit_codes import DONE, USAGE, exit_code
+from cli.options import ChangeOptions, RecoverOptions
+from cli.session import Session
+from cli.spread import Command
+from cli.terminal import Terminal
+from ledger.errors import LedgerError
+
+
+def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int:
+    """Return the exit code of *command*, called with *arguments*."""
+    changes = any(isinstance(argument, ChangeOptions | RecoverOptions) for argument in arguments.values())
+    try:
+        code = command(**arguments)
+    except LedgerError as exc:
+        return _failed(exc, session.terminal)
+    except KeyboardInterrupt:
+        return _failed(InterruptedByUserError(), session.terminal)
+    except Exception as exc:  # noqa: BLE001 # the last border: nothing unforeseen goes past it as a traceback
+        if debugging():
+            session.terminal.complain("".join(traceback.format_exception(exc)))
+        return _failed(UnexpectedInChangeError(exc) if changes else UnexpectedError(exc), session.terminal)
+    return _written(code, session.terminal, changes=changes)
+
+
+def report(error: LedgerError, terminal: Terminal) -> None:
+    """Tell *error* on stderr."""
+    terminal.complain(as_json(error) if terminal.json else as_text(error))
+
+
+def _failed(error: LedgerError, terminal: Terminal) -> int:
+    report(error, terminal)
+    return exit_code(error)
+
+
+def _written(code: int, terminal: Terminal, *, changes: bool) -> int:
+    if terminal.lost is None or terminal.reader_left:
+        return code
+    terminal.complain(f"warning: the output could not be written: {terminal.lost.strerror}\n")
+    # A change that is done stays done: its exit code speaks of the node.
+    return USAGE if code == DONE and not changes else code

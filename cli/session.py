@@ -1,0 +1,36 @@
+"""One call of the command line: its streams, and the settings in force for it."""
+
+import os
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from cli.config import Settings, read_settings
+from cli.terminal import Terminal, colour_unwanted
+
+if TYPE_CHECKING:
+    from cli.options import Everywhere
+
+
+class Session:
+    """What every command works with."""
+
+    def __init__(self, options: "Everywhere") -> None:
+        self.options = options
+        self.json = options.json
+        self.terminal = Terminal(
+            out=sys.stdout,
+            err=sys.stderr,
+            json=options.json,
+            quiet=options.quiet,
+            verbose=options.verbose,
+            no_color=options.no_color or colour_unwanted(os.environ),
+        )
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings in force, each with its source.
+
+        Raises: SettingError, FileAccessError.
+        """
+        return read_settings(ledger=self.options.ledger, node=self.options.node, environ=os.environ)
