@@ -102,7 +102,7 @@ def _names(folder: Path) -> list[str]:
     """Return the names of the files in *folder*, sorted; none where it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if not entry.is_dir())
+            return sorted(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
     except OSError:
         return []
 

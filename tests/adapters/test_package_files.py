@@ -130,6 +130,22 @@ def test_a_folder_by_the_name_of_a_package_is_none(root: Path) -> None:
     assert find_packages(root, _VSN).packages == ()
 
 
+def test_a_link_that_leads_nowhere_hides_no_package(root: Path) -> None:
+    package = put(root, b"")
+    (root / "releases/loop").symlink_to("loop")
+
+    assert find_packages(root, _VSN).only() == str(package)
+
+
+def test_a_package_may_be_a_link_to_its_store(root: Path, tmp_path: Path) -> None:
+    store = put(tmp_path, zipped(sound_members()), "store.zip")
+    (root / "releases" / NAME).symlink_to(store)
+
+    facts = inspected(Path(find_packages(root, _VSN).only()))
+
+    assert facts.problems == ()
+
+
 def test_a_sound_package_tells_its_facts(root: Path) -> None:
     members = sound_members()
     path = put(root, zipped(members))

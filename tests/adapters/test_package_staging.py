@@ -1,5 +1,6 @@
 """Laying a package out, placing it, and doing both again."""
 
+import errno
 import hashlib
 import os
 import resource
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.adapters import durable
 from ledger.adapters.package_files import inspect_package
 from ledger.adapters.staging import StagingFailedError, discard, drop_rel_file, place, stage, staging_folder
 from ledger.domain.package_facts import PackageFacts, PackageUnsoundError, Staged
@@ -285,6 +287,39 @@ def test_the_release_folder_is_placed_last_and_placing_goes_on_after_a_stop(root
     assert stopped_before_the_release
     assert (root / f"releases/{VSN}/start.boot").exists()
     assert (root / f"bin/emqx-{VSN}").exists()
+
+
+def test_placing_may_stop_anywhere_and_the_retry_is_whole(
+    tmp_path: Path, root: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Native-driver.md 5.2: the rerun starts with a fresh staging folder; the release is whole or absent."""
+    plain = installation(tmp_path / "plain")
+    unpacked(plain, put(plain, package.read_bytes()))
+    moves = 0
+
+    def move(source: Path, path: Path) -> None:
+        nonlocal moves
+        moves += 1
+        if moves == stop_at:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        source.rename(path)
+
+    for stop_at in range(1, 100):
+        copy = tmp_path / f"copy{stop_at}"
+        shutil.copytree(root, copy)
+        moves = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(durable, "rename", move)
+            try:
+                unpacked(copy, copy / "releases" / package.name)
+            except StagingFailedError:
+                assert not (copy / "releases" / VSN).exists()
+            else:
+                break
+        unpacked(copy, copy / "releases" / package.name)
+        assert tree(copy) == tree(plain)
+
+    assert moves == stop_at - 1 > 10
 
 
 def test_unpacking_twice_changes_nothing(root: Path, package: Path) -> None:
