@@ -54,7 +54,7 @@ _NO_RIGHTS = frozenset(
         sqlite3.SQLITE_CANTOPEN,
     }
 )
-_DAMAGE = (sqlite3.Error, DamagedViewError, ValueError, TypeError)
+_DAMAGE = (sqlite3.Error, DamagedViewError, ValueError, LookupError, TypeError, AttributeError)
 
 
 def read_folder(folder: Path, ask: Ask[Answer]) -> Answer:

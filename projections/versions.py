@@ -6,13 +6,15 @@ run of a reader to the next: ``resume(suspended(node)) == node``.
 """
 
 import json
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from enum import StrEnum
+from functools import cache
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from ledger.domain.envelope import EnvelopeMemberError, Sealed
-from ledger.domain.records import InstallationFacts, Kind, PackageRecord, PlannedStep, Run, Verb
-from ledger.domain.releases import NodeReleases, OpenAttempt, evolve
-from ledger.domain.tables import Tables
+from ledger.domain.releases import NodeReleases, evolve
 from projections.nodes import NodeTable, OpenIntent
 from projections.read import EntryError, StoredEvent
 
@@ -50,38 +52,34 @@ def table_of(node: NodeReleases, *, last_change: int) -> NodeTable:
 
 def suspended(node: NodeReleases) -> str:
     """Return a fold as text, to go on from later."""
-    record = asdict(node) | {"tables": node.tables.to_record(), "kind": str(node.kind)}
-    return json.dumps(record, separators=(",", ":"))
+    return json.dumps(asdict(node), separators=(",", ":"))
 
 
 def resume(text: str) -> NodeReleases:
     """Return the fold that ``suspended`` wrote.
 
-    Raises: ValueError, KeyError or TypeError for anything else.
+    Raises: ValueError, LookupError, TypeError or AttributeError for anything else, such as the
+    fold of an earlier version whose aggregate had other fields.
     """
-    record = json.loads(text)
-    return NodeReleases(
-        **record
-        | {
-            "kind": Kind(record["kind"]),
-            "facts": InstallationFacts.from_record(record["facts"]),
-            "tables": Tables.from_record(record["tables"]),
-            "run": Run.from_record(record["run"]),
-            "open_attempt": _attempt(record["open_attempt"]),
-        }
-    )
+    node: NodeReleases = _built(NodeReleases, json.loads(text))
+    return node
 
 
-def _attempt(record: dict[str, Any] | None) -> OpenAttempt | None:
-    if record is None:
+def _built(hint: Any, value: Any) -> Any:  # noqa: ANN401 # it follows annotations
+    """Return *value*, as JSON gives it, in the type that *hint* names."""
+    if value is None:
         return None
-    package = record["package"]
-    return OpenAttempt(
-        **record
-        | {
-            "verb": Verb(record["verb"]),
-            "plan": tuple(PlannedStep.from_record(step) for step in record["plan"]),
-            "package": None if package is None else PackageRecord.from_record(package),
-            "options": tuple(record["options"]),
-        }
-    )
+    if isinstance(hint, UnionType):
+        return _built(next(part for part in get_args(hint) if part is not type(None)), value)
+    if get_origin(hint) is tuple:
+        parts = get_args(hint)
+        hints = [parts[0]] * len(value) if parts[-1] is ... else parts
+        return tuple(_built(part, member) for part, member in zip(hints, value, strict=True))
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint(**{name: _built(part, value[name]) for name, part in _hints(hint).items()})
+    return hint(value) if issubclass(hint, StrEnum) else value
+
+
+@cache
+def _hints(record: type) -> Mapping[str, Any]:
+    return get_type_hints(record)

@@ -19,7 +19,6 @@ left out at the time that it carries.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -27,18 +26,16 @@ from ledger.errors import UsageError
 from projections.timestamp import stored_time
 from projections.view import View
 
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
-_LAST = re.compile(r"last(?:~(0|[1-9][0-9]{0,15}))?", re.ASCII)
-_AGO = re.compile(
-    r"(0|[1-9][0-9]{0,8}) ?(s|m|h|d|w|seconds?|minutes?|hours?|days?|weeks?) ago", re.ASCII | re.IGNORECASE
-)
-_DAY = re.compile(r"(today|yesterday)(?: +([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?", re.ASCII | re.IGNORECASE)
-_RFC3339 = re.compile(
+# Patterns stay texts: most commands need one of them, and compiling all costs more than their answer.
+_NUMBER = r"0|[1-9][0-9]{0,15}"
+_LAST = r"last(?:~(0|[1-9][0-9]{0,15}))?"
+_AGO = r"(0|[1-9][0-9]{0,8}) ?(s|m|h|d|w|seconds?|minutes?|hours?|days?|weeks?) ago"
+_DAY = r"(today|yesterday)(?: +([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?))?"
+_RFC3339 = (
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?",
-    re.ASCII,
+    r"(?:[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
 )
-_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.ASCII | re.IGNORECASE)
+_ID = r"[0-9a-f][0-9a-f-]{3,35}"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = 64
 
@@ -69,29 +66,25 @@ class NoSuchEventError(UsageError):
         self.text = text
 
 
-@dataclass(frozen=True)
-class EventNumber:
+class EventNumber(NamedTuple):
     """The event of this number."""
 
     number: int
 
 
-@dataclass(frozen=True)
-class FromLast:
+class FromLast(NamedTuple):
     """The event that lies *back* events before the newest."""
 
     back: int
 
 
-@dataclass(frozen=True)
-class Instant:
+class Instant(NamedTuple):
     """A time, as events store it."""
 
     stored: str
 
 
-@dataclass(frozen=True)
-class IdStart:
+class IdStart(NamedTuple):
     """An id of an event or an attempt, or its start."""
 
     prefix: str
@@ -117,11 +110,11 @@ def parse_when(text: str, *, now: datetime) -> When:
     """
     if text == "now":
         return FromLast(0)
-    if _NUMBER.fullmatch(text):
+    if _match(_NUMBER, text):
         return EventNumber(int(text))
-    if last := _LAST.fullmatch(text):
+    if last := _match(_LAST, text):
         return FromLast(int(last[1] or 0))
-    if _ID.fullmatch(text) and not _RFC3339.fullmatch(text):
+    if _match(_ID, text) and not _match(_RFC3339, text):
         return IdStart(text.lower())
     try:
         return Instant(stored_time(_time_of(text, now)))
@@ -179,19 +172,23 @@ def _by_time(view: View, text: str, stored: str) -> Position:
 
 
 def _time_of(text: str, now: datetime) -> datetime:
-    if ago := _AGO.fullmatch(text):
+    if ago := _match(_AGO, text):
         return now.astimezone(UTC) - timedelta(**{_UNITS[ago[2][0].lower()]: int(ago[1])})
-    if day := _DAY.fullmatch(text):
+    if day := _match(_DAY, text):
         date = now.astimezone().date() - timedelta(days=day[1].lower() == "yesterday")
         time = day[2] or "00:00"
         return _local(datetime.fromisoformat(f"{date}T{time.zfill(len(time) + (time.index(':') == 1))}"))
-    if named := _RFC3339.fullmatch(text):
+    if named := _match(_RFC3339, text):
         date_text, time, fraction, offset = named.groups()
         moment = datetime.fromisoformat(f"{date_text}T{time or '00:00'}")
         # Cut, not rounded: nothing that happened later than was asked for may come in.
         moment += timedelta(microseconds=int((fraction or "0")[:6].ljust(6, "0")))
         return _local(moment) if offset is None else _with_offset(moment, offset)
     raise ValueError("it is none of the forms below")
+
+
+def _match(pattern: str, text: str) -> re.Match[str] | None:
+    return re.fullmatch(pattern, text, re.ASCII | re.IGNORECASE)
 
 
 def _with_offset(moment: datetime, offset: str) -> datetime:

@@ -45,6 +45,7 @@ from ledger.domain.records import (
     Resolution,
     Run,
     Source,
+    StagedRecord,
     StepKind,
     Verb,
 )
@@ -179,7 +180,8 @@ class World:
         self.attempts += 1
         attempt = uuid_of(self.attempts, "a")
         by = self._by(move, attempt)
-        request = Request(plan=plan, package=package_of(vsn) if plan.unpacks else None)
+        staged = StagedRecord(erts="12.3.2.2", files=3, files_sha256=_DIGEST) if plan.unpacks else None
+        request = Request(plan=plan, package=package_of(vsn) if plan.unpacks else None, staged=staged)
         if not plan.steps:
             reasons = (Reason(Rule.STATUS, "not now", "status", "wait"), Reason(Rule.OS, "other", "os", "none"))
             refusal = Refusal(code=2, reasons=reasons, output=_OUTPUT)
@@ -228,7 +230,8 @@ class World:
         self._record(move.node, decide_restart(node, seen, after=after, cause="noticed", by=self._by(move)))
 
     def _drift(self, move: Move, node: NodeReleases) -> None:
-        memory = tuple(row for row in node.tables.memory if row[0] != VSNS[move.vsn]) or node.tables.memory
+        permanent = ReleaseStatus.PERMANENT
+        memory = tuple(row for row in node.tables.memory if row[0] != VSNS[move.vsn] or row[1] is permanent)
         found = replace(node.tables, memory=memory)
         event = decide_drift(node, seen_as(found), differences=("memory differs",), by=self._by(move))
         self._record(move.node, event)
