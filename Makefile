@@ -1,0 +1,57 @@
+# release-ledger: make demo, make test, make lint, make bench.
+#
+# Everything lives in .venv, made at first use from python3 (or from what PYTHON names).
+# After that nothing needs the network. README.md says what each target shows.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Two workers: the suite is measured against two cores.
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint unit bench clean
+
+help:
+	@echo "make demo   an upgrade from nothing to a record, on a made-up installation"
+	@echo "make test   lint, then every test"
+	@echo "make lint   ruff, mypy, import contracts"
+	@echo "make bench  the budgets, as ratios"
+	@echo "make clean  remove what make made"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "release-ledger needs Python 3.11 or later; name one: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' \
+	  || { echo "this Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setting up $(VENV)" >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/python -m demo.walk
+
+test: lint unit
+
+unit: $(READY)
+	@$(BIN)/python -m pytest -n $(WORKERS) --cov=ledger.domain --cov=ledger.tlog --cov-branch --cov-fail-under=100 \
+	  --cov-report=term-missing:skip-covered
+
+lint: $(READY)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "not formatted: run $(BIN)/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo > $(VENV)/imports.txt 2>&1 || { cat $(VENV)/imports.txt; exit 1; }
+	@echo "lint: ruff, mypy and import contracts have nothing to say"
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo-out build dist *.egg-info .coverage .coverage.* .hypothesis
+	rm -rf .mypy_cache .ruff_cache .import_linter_cache .grimp_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
