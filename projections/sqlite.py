@@ -21,13 +21,13 @@ class SqliteView:
 
     def nodes(self, *, at: int | None = None) -> tuple[NodeTable, ...]:
         """Return the table of each node after event *at*, in order of registration."""
+        # One step in the index of each node's states, however many there are.
         rows = self._views.execute(
-            "SELECT rows FROM node JOIN state ON state.stream = node.stream AND state.idx ="
-            " (SELECT max(idx) FROM state AS s WHERE s.stream = node.stream AND s.idx <= ?)"
-            " ORDER BY (SELECT min(idx) FROM state AS s WHERE s.stream = node.stream)",
+            "SELECT (SELECT rows FROM state WHERE state.stream = node.stream AND idx <= ? ORDER BY idx DESC LIMIT 1)"
+            " FROM node ORDER BY (SELECT min(idx) FROM state WHERE state.stream = node.stream)",
             (2**62 if at is None else at,),
         )
-        return tuple(NodeTable.from_text(text) for (text,) in rows)
+        return tuple(NodeTable.from_text(text) for (text,) in rows if text is not None)
 
     def lines(self, wanted: HistoryFilter) -> tuple[Line, ...]:
         """Return the lines that are wanted, newest first."""
@@ -59,7 +59,7 @@ class SqliteView:
         (newest,) = self._views.execute(
             "SELECT max(idx) FROM (SELECT * FROM (SELECT idx FROM history WHERE NOT late AND recorded_at <= ?1"
             " ORDER BY recorded_at DESC, idx DESC LIMIT 1)"
-            " UNION ALL SELECT max(idx) FROM history WHERE late AND recorded_at <= ?1)",
+            " UNION ALL SELECT max(idx) FROM history INDEXED BY history_late WHERE late AND recorded_at <= ?1)",
             (moment,),
         ).fetchone()
         return None if newest is None else int(newest)

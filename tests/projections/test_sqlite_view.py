@@ -1,15 +1,19 @@
 """The view in SQLite passes the suite of every view."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from itertools import count
+
+import pytest
 
 from ledger.adapters.sqlite_schema import create_statements
 from projections.catch_up import catch_up
+from projections.history import HistoryFilter
 from projections.sqlite import SqliteView
 from projections.sqlite_store import views_in_memory
 from tests.contracts.view import KeptView, ViewContract
-from tests.projections.histories import Leaf
+from tests.projections.histories import START, Leaf, Move, played, time_of
 from tests.projections.ledgers import insert
 
 
@@ -49,3 +53,35 @@ def _opened() -> Iterator[KeptView]:
         for statement in create_statements():
             ledger.execute(statement)
         yield KeptInMemory(views, ledger)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda view: view.nodes(at=3),
+        lambda view: view.nodes(),
+        lambda view: view.newest_at(time_of(START + 5_000_000)),
+        lambda view: view.lines(HistoryFilter(limit=5)),
+        lambda view: view.ids_starting("0193"),
+    ],
+    ids=["table at an event", "table of now", "event at a time", "newest lines", "id"],
+)
+def test_an_answer_does_not_grow_with_the_history(ask: Callable[[SqliteView], object]) -> None:
+    """The states after each change are kept, so that ``--at`` is a look-up and not a fold."""
+    moves = [Move(0, n % 10, n % 4, n % 6, 1_000_000) for n in range(400)]
+
+    short, long = (_steps_of(ask, played(moves[:length])) for length in (20, 400))
+
+    assert long < 2 * short
+
+
+def _steps_of(ask: Callable[[SqliteView], object], log: tuple[Leaf, ...]) -> int:
+    with closing(views_in_memory()) as views, closing(sqlite3.connect(":memory:", isolation_level=None)) as ledger:
+        for statement in create_statements():
+            ledger.execute(statement)
+        insert(ledger, log)
+        catch_up(views, ledger)
+        steps = count()
+        views.set_progress_handler(lambda: next(steps) < 0, 1)
+        ask(SqliteView(views))
+        return next(steps)
