@@ -7,14 +7,15 @@ where it does not tell. ``boot_id`` and ``monotonic_us`` show a clock that was s
 import time
 from collections.abc import Callable
 from ctypes import CDLL, Structure, byref, c_byte, c_int, c_long, c_uint
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from ledger.application.record_ports import Moment
 from ledger.domain.envelope import ClockReading
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 # UTC, which isoformat would print as +00:00
 _STA_UNSYNC = 0x0040  # linux/timex.h
 _TIME_ERROR = 5
 
@@ -33,13 +34,16 @@ class _Timex(Structure):
     )
 
 
+@lru_cache(maxsize=1)
+def _adjtimex() -> Callable[..., int] | None:
+    return getattr(CDLL(None), "adjtimex", None)
+
+
 def kernel_synced() -> str:
     """Return whether the kernel holds its clock to be in step: ``yes``, ``no`` or ``unknown``."""
     timex = _Timex()
-    try:
-        state = CDLL(None).adjtimex(byref(timex))
-    except (AttributeError, OSError):
-        return "unknown"
+    adjtimex = _adjtimex()
+    state = -1 if adjtimex is None else adjtimex(byref(timex))
     if state < 0:
         return "unknown"
     return "no" if state == _TIME_ERROR or timex.status & _STA_UNSYNC else "yes"
@@ -76,4 +80,4 @@ class SystemClock:
 def format_time(microseconds: int) -> str:
     """Return a time since 1970 as records hold it."""
     moment = _EPOCH + timedelta(microseconds=microseconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+    return f"{moment.isoformat(timespec='microseconds')}Z"

@@ -128,7 +128,7 @@ class LedgerFolder:
     @property
     def turn(self) -> FileLock:
         """The lock that orders the writers of this host (evidence.md 5.2, step 1)."""
-        return FileLock(self.tip / "tip.lock", mode=0o600)
+        return FileLock(self.tip / "tip.lock", mode=0o600, signed=False)
 
     def read_key(self) -> LogKey:
         """Return the signing key.

@@ -47,11 +47,12 @@ class LockFileError(UsageError):
 
 
 class FileLock:
-    """A lock on one file."""
+    """A lock on one file; one that is held for moments only is not *signed* with its holder."""
 
-    def __init__(self, path: Path, *, mode: int = 0o644) -> None:
+    def __init__(self, path: Path, *, mode: int = 0o644, signed: bool = True) -> None:
         self._path = path
         self._mode = mode
+        self._write_holder = _write_holder if signed else _write_nothing
 
     @contextmanager
     def hold(self, what: str, *, wait: float = 0) -> Iterator[None]:
@@ -62,11 +63,11 @@ class FileLock:
         descriptor = self._open()
         try:
             self._take(descriptor, time.monotonic() + wait)
-            _write_holder(descriptor, f"process {os.getpid()}, {what}")
+            self._write_holder(descriptor, f"process {os.getpid()}, {what}")
             try:
                 yield
             finally:
-                _write_holder(descriptor, "")
+                self._write_holder(descriptor, "")
         finally:
             os.close(descriptor)
 
@@ -94,6 +95,10 @@ def _write_holder(descriptor: int, text: str) -> None:
     with suppress(OSError):  # a full disk takes the note away, never the lock
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text.encode(), 0)
+
+
+def _write_nothing(_descriptor: int, _text: str) -> None:
+    """Leave the file as it is."""
 
 
 def _read_holder(descriptor: int) -> str:

@@ -11,7 +11,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, StoredEvent
 
 from ledger.application.record_ports import LogMapper, Recording
-from ledger.domain.envelope import Stamp, seal, unseal
+from ledger.domain.envelope import Stamp, seal, unseal_event
 from ledger.domain.events import AnyReleaseEvent
 
 
@@ -46,7 +46,7 @@ class EnvelopeMapper(LogMapper):
 
         Raises: as to_domain_event.
         """
-        return unseal(state).event
+        return unseal_event(state)
 
     def _sealed(self, event: AnyReleaseEvent, commit_id: str) -> StoredEvent:
         recording = self._recording

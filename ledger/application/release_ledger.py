@@ -116,7 +116,9 @@ class ReleaseLedger(Application[str]):
         if not events:
             return ()
         try:
-            recordings = self.save(*events, commit_id=commit_id or self._recording.new_id(), disclosures=disclosures)
+            # Not through save(): it asks each event for a protocol, which takes as long as sealing it.
+            commit_id = commit_id or self._recording.new_id()
+            recordings = self._commits.put(events, commit_id=commit_id, disclosures=disclosures)
         except IntegrityError as exc:
             raise StreamConflictError(sorted({event.originator_id for event in events})) from exc
         return tuple(recording.notification.id - 1 for recording in recordings)
@@ -188,7 +190,8 @@ class ReleaseLedger(Application[str]):
 
     def construct_event_store(self) -> CommitStore:
         """Return the store of commits."""
-        return CommitStore(cast("LogMapper", self.mapper), self._log, self._recording.turn)
+        self._commits = CommitStore(cast("LogMapper", self.mapper), self._log, self._recording.turn)
+        return self._commits
 
 
 def _recorded(row: Notification) -> Recorded:

@@ -11,6 +11,7 @@ rules ``json.dumps`` with sorted names is JCS; outside them it is not, so all ar
 
 import json
 import re
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NoReturn
 
@@ -79,7 +80,8 @@ def check_value(value: object, *, reading: bool = False) -> None:
     When *reading*, an unassigned character passes: the writer's Unicode tables may be newer (evidence.md 1.3).
     Raises: CanonicalError.
     """
-    _check(value, "", 1, reading)
+    if not _is_plain(value, DEPTH_LIMIT):
+        _check(value, "", 1, reading)
 
 
 def check_text(text: str, *, what: str) -> str:
@@ -139,6 +141,22 @@ def parse_canonical(data: bytes) -> dict[str, Any]:
     return value
 
 
+def _is_plain(value: object, depth: int) -> bool:
+    """Tell quickly that a value of the commonest types is fine; what it denies, ``_check`` judges."""
+    if type(value) is str:
+        return value.isascii() and value.isprintable() and 0 < len(value) <= STRING_LIMIT
+    if type(value) is int:
+        return -INTEGER_LIMIT <= value <= INTEGER_LIMIT
+    if type(value) is dict:
+        return depth > 0 and all(_is_name(name) and _is_plain(member, depth - 1) for name, member in value.items())
+    return type(value) is list and depth > 0 and all(_is_plain(member, depth - 1) for member in value)
+
+
+@lru_cache(maxsize=512)
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def _check(value: object, path: str, depth: int, reading: bool) -> None:  # noqa: FBT001 # positional: it runs for every member of every event
     if isinstance(value, str):
         fault = text_fault(value, reading=reading)
@@ -160,7 +178,7 @@ def _check(value: object, path: str, depth: int, reading: bool) -> None:  # noqa
 
 
 def _member(path: str, name: object) -> str:
-    if not isinstance(name, str) or _NAME.fullmatch(name) is None:
+    if not _is_name(name):
         raise CanonicalError(_place(path), f"{ascii(name)[:_SHOWN]} is no name of a member")
     return f"{path}.{name}"
 

@@ -101,10 +101,7 @@ class Sealed:
 
         Raises: UnknownTopicError, EnvelopeMemberError.
         """
-        try:
-            return _event_of(self.envelope)
-        except (KeyError, TypeError, ValueError, AttributeError) as exc:
-            raise EnvelopeMemberError(f"{type(exc).__name__}: {exc}") from exc
+        return _event_of(self.envelope)
 
     @cached_property
     def stamp(self) -> Stamp:
@@ -198,6 +195,18 @@ def unseal(state: bytes) -> Sealed:
 
     Raises: NotCanonicalError where they are no JSON object, UnknownEnvelopeError.
     """
+    return Sealed(_read(state))
+
+
+def unseal_event(state: bytes) -> AnyReleaseEvent:
+    """Return the event that stored bytes hold: as ``unseal(state).event``, and nothing else is made.
+
+    Raises: NotCanonicalError, UnknownEnvelopeError, UnknownTopicError, EnvelopeMemberError.
+    """
+    return _event_of(_read(state))
+
+
+def _read(state: bytes) -> Mapping[str, Any]:
     try:
         envelope, _ = _READ.raw_decode(state.decode())
     except (ValueError, RecursionError) as exc:
@@ -206,33 +215,32 @@ def unseal(state: bytes) -> Sealed:
         raise NotCanonicalError("it is no object")
     if envelope.get("v") != VERSION:
         raise UnknownEnvelopeError(envelope.get("v"))
-    return Sealed(envelope)
+    return envelope
 
 
-@lru_cache(maxsize=64)  # a replay meets the same few people and hosts again and again
-def _actor(members: tuple[tuple[str, Any], ...]) -> Actor:
-    return Actor.from_record(dict(members))
-
-
-@lru_cache(maxsize=64)
-def _source(members: tuple[tuple[str, Any], ...]) -> Source:
-    return Source.from_record(dict(members))
+@lru_cache(maxsize=64)  # the events of an attempt share theirs, and a replay meets few people and hosts
+def _context(actor: tuple[tuple[str, Any], ...], source: tuple[tuple[str, Any], ...], *why: str | None) -> Context:
+    node, attempt, reason, ticket = why
+    return Context(
+        actor=Actor.from_record(dict(actor)),
+        source=Source.from_record(dict(source)),
+        node=node,
+        attempt=attempt,
+        reason=reason,
+        ticket=ticket,
+    )
 
 
 def _event_of(envelope: Mapping[str, Any]) -> AnyReleaseEvent:
     member = envelope.get
-    context = Context(
-        actor=_actor(tuple(envelope["actor"].items())),
-        source=_source(tuple(envelope["source"].items())),
-        node=member("node"),
-        attempt=member("attempt"),
-        reason=member("reason"),
-        ticket=member("ticket"),
-    )
-    return event_from(
-        envelope["type"],
-        envelope["data"],
-        originator_id=envelope["stream"],
-        originator_version=envelope["version"],
-        context=context,
-    )
+    why = (member("node"), member("attempt"), member("reason"), member("ticket"))
+    try:
+        return event_from(
+            envelope["type"],
+            envelope["data"],
+            originator_id=envelope["stream"],
+            originator_version=envelope["version"],
+            context=_context(tuple(envelope["actor"].items()), tuple(envelope["source"].items()), *why),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise EnvelopeMemberError(f"{type(exc).__name__}: {exc}") from exc

@@ -1,0 +1,66 @@
+"""A durable append, against a bare insert of the same bytes at the same durability.
+
+Ours: one event recorded as one commit, with the writer's turn (flock), the system's clock and
+all rows of the log. Bare: one row of the same bytes inserted into one table of SQLite, WAL and
+``synchronous=FULL``, one transaction each.
+"""
+
+import os
+import sqlite3
+import sys
+import tempfile
+from contextlib import closing
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from benchmarks.table import Ratio, compare, report
+from ledger.adapters.clock import SystemClock
+from ledger.adapters.identity import new_id
+from ledger.adapters.ledger_folder import create_folder
+from ledger.application.record_ports import Recording
+from ledger.application.release_ledger import ReleaseLedger
+from tests.fakes.recording import ORIGIN, installed
+
+_COMMITS = 200
+_LIMIT = 0.5
+
+
+def measure(folder: Path) -> tuple[Ratio, ...]:
+    """Return the ratio of one append, with the files in *folder*."""
+    made = create_folder(folder / "ledger", origin=ORIGIN)
+    env = {"PERSISTENCE_MODULE": "ledger.adapters.sqlite:LedgerFactory", "SQLITE_DBNAME": str(made.database)}
+    how = Recording(origin=ORIGIN, clock=SystemClock(), new_id=new_id, turn=lambda: made.turn.hold("append", wait=5))
+    versions, event = count(1), installed(1)
+    with ReleaseLedger(env, recording=how) as ledger, closing(_bare(folder / "bare.db")) as bare:
+        row = ledger.mapper.to_stored_event(event)
+
+        def append() -> None:
+            for _ in range(_COMMITS):
+                ledger.record([replace(event, originator_version=next(versions))])
+
+        def insert() -> None:
+            for _ in range(_COMMITS):
+                bare.execute("BEGIN IMMEDIATE")
+                bare.execute(
+                    "INSERT INTO events VALUES (?,?,?,?)", (row.originator_id, next(versions), row.topic, row.state)
+                )
+                bare.execute("COMMIT")
+
+        value = compare(append, insert, rounds=5)
+    return (Ratio("durable append", "bare sqlite3 inserts of the same bytes", value, _LIMIT),)
+
+
+def _bare(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(
+        "CREATE TABLE events (stream TEXT, version INTEGER, topic TEXT, state BLOB, PRIMARY KEY (stream, version))"
+    )
+    return connection
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARK_FOLDER")) as name:
+        sys.exit(report(measure(Path(name))))
