@@ -29,11 +29,12 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo "this Python cannot make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setting up $(VENV)" >&2
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/python -m demo.walk
+	@rm -rf demo-out
+	@$(BIN)/python -m demo.walk demo-out
 
 test: lint unit
 
