@@ -130,6 +130,7 @@ class EmbeddedNode:
             entry = ReleaseEntry("emqx", vsn, erts, libs, ReleaseStatus.UNPACKED)
             self._write(state, (entry, *state.memory))
         drop_rel_file(self._root, vsn)
+        self._drop_link(vsn)
         return Unpacked(vsn=vsn, erts=erts, files=staged.staged.files, files_sha256=staged.staged.files_sha256)
 
     def install_release(self, vsn: str) -> None:
@@ -312,6 +313,12 @@ class EmbeddedNode:
             return sha256((self._root / path).read_bytes()).hexdigest()
         except OSError:
             return None
+
+    def _drop_link(self, vsn: str) -> None:
+        """Remove the link to a tarball that EMQX's script left in ``releases/V`` (otp.md section 4)."""
+        link = self._root / "releases" / vsn / "emqx.tar.gz"
+        if link.is_symlink():
+            durable.remove_file(link)
 
     def _entry(self, state: EmbeddedState, vsn: str) -> ReleaseEntry:
         entry = next((entry for entry in state.memory if entry.vsn == vsn), None)

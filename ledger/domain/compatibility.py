@@ -120,7 +120,7 @@ def _package(s: Situation) -> Iterator[Finding]:
 
 
 def _relup(s: Situation) -> Iterator[Finding]:
-    if s.running is None or s.running == s.target or (s.packed and s.package is None):
+    if s.running is None or s.running == s.target or _is_unread(s):
         return
     warns = s.verb is Verb.UNPACK
     higher = str(max(s.target, s.running))
@@ -139,6 +139,11 @@ def _relup(s: Situation) -> Iterator[Finding]:
         fact = f"the relup of {higher} has no path from {s.target} to {s.running}"
         hint = "keep a backup: the downgrade would be refused"
         yield Finding(Reason(Rule.RELUP, f"there is no way back from {s.target}", fact, hint), warns=True)
+
+
+def _is_unread(s: Situation) -> bool:
+    """Tell whether the package that would say the ways is missing, or too broken to say them."""
+    return s.packed and (s.package is None or (s.package.relup is None and bool(s.package.problems)))
 
 
 def _ways(relup: Relup | None, running: Vsn, target: Vsn) -> tuple[RelupPath | None, RelupPath | None]:
@@ -265,8 +270,10 @@ def _running_erts(s: Situation) -> Iterator[Finding]:
 
 def _boot_files(s: Situation) -> Iterator[Finding]:
     hint = "run `release-ledger recover`: it makes them agree"
+    # A restart boots what emqx_vars names whether they agree or not (RULINGS 20 does not bind it).
+    warns = s.verb is Verb.RESTART
     for problem in s.boot_problems:
-        yield Finding(Reason(Rule.BOOT_FILES, "a boot file cannot be read", problem, hint))
+        yield Finding(Reason(Rule.BOOT_FILES, "a boot file cannot be read", problem, hint), warns)
     if not s.boot_problems and not s.tables.boot_files_agree():
         t = s.tables
         on_disk = next((vsn for vsn, status in t.disk or () if status is ReleaseStatus.PERMANENT), "none")
@@ -274,7 +281,7 @@ def _boot_files(s: Situation) -> Iterator[Finding]:
             f"permanent is {t.permanent or 'none'} in memory, {on_disk} in RELEASES, "
             f"{t.start_erl or 'none'} in start_erl.data, {t.rel_vsn or 'none'} in emqx_vars"
         )
-        yield Finding(Reason(Rule.BOOT_FILES, "the boot files disagree on what is permanent", fact, hint))
+        yield Finding(Reason(Rule.BOOT_FILES, "the boot files disagree on what is permanent", fact, hint), warns)
 
 
 _STATED_BY: Mapping[Rule, str] = {Rule.EDITION: "edition", Rule.OTP_MAJOR: "otp", Rule.OS: "os", Rule.ARCH: "arch"}
