@@ -98,6 +98,16 @@ class LogKey:
         """Return the 64 bytes of the signature over *message*."""
         return self._private.sign(message)
 
+    def verify(self, text: bytes, payload: bytes) -> bool:
+        """Say whether *payload* is this key's signature over *text*."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 # as below
+
+        try:
+            self._private.public_key().verify(payload, text)
+        except InvalidSignature:
+            return False
+        return True
+
     @cached_property
     def _private(self) -> "Ed25519PrivateKey":
         # Reading commands never come here; the import is a tenth of a change's start.

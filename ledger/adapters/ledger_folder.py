@@ -26,6 +26,7 @@ from ledger.adapters.durable import make_folder, rename, replace_file, sync_fold
 from ledger.adapters.keys import SEED_BYTES, LogKey, create_key, read_key
 from ledger.adapters.lock import FileLock
 from ledger.adapters.sqlite import create_database
+from ledger.adapters.tip_guard import TipGuard
 from ledger.errors import UsageError
 from ledger.tlog.checkpoint import parse_origin
 
@@ -129,6 +130,11 @@ class LedgerFolder:
     def turn(self) -> FileLock:
         """The lock that orders the writers of this host (evidence.md 5.2, step 1)."""
         return FileLock(self.tip / "tip.lock", mode=0o600, signed=False)
+
+    @property
+    def guard(self) -> TipGuard:
+        """The file that holds the newest note."""
+        return TipGuard(self.tip)
 
     def read_key(self) -> LogKey:
         """Return the signing key.

@@ -31,7 +31,8 @@ from eventsourcing.sqlite import (
 from ledger.adapters.mapper import EnvelopeMapper
 from ledger.adapters.sqlite_errors import translated
 from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, create_statements
-from ledger.application.record_ports import Disclosure, LogRecorder, Recording
+from ledger.adapters.sqlite_tree import SignedTree
+from ledger.application.record_ports import Disclosure, Guard, LogRecorder, LogSigner, Recording
 from ledger.errors import EvidenceError, UsageError
 from ledger.tlog.merkle import hash_leaf
 
@@ -171,6 +172,13 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
 
     datastore: LedgerDatastore
 
+    def __init__(
+        self, datastore: LedgerDatastore, *, signer: LogSigner | None = None, guard: Guard | None = None
+    ) -> None:
+        super().__init__(datastore)
+        self._guard = guard
+        self._tree = SignedTree(signer, guard) if signer and guard else None
+
     def construct_create_table_statements(self) -> list[str]:
         """Return nothing: ``create_database`` alone makes tables (evidence.md 8)."""
         return []
@@ -244,40 +252,44 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
         last: int = c.fetchone()[0]  # None in an empty log, as the library's own recorder says
         return last
 
-    def _insert_events(
+    def insert_events(
         self,
-        c: SQLiteCursor,
         stored_events: Sequence[StoredEvent],
         *,
         commit_id: str | None = None,
         disclosures: Sequence[Disclosure] = (),
         **_: object,
-    ) -> Sequence[int] | None:
-        c.execute("UPDATE log_lock SET n = n + 1")  # a write, before anything is read
-        if not stored_events:
-            return []
-        commit_id = commit_id or str(uuid4())
-        known = _known_commit(c, commit_id, stored_events)
-        if known:
-            return known
-        size = self._max_notification_id(c) or 0
-        c.executemany(self.insert_events_statement, [_row(event) for event in stored_events])
-        c.executemany("INSERT INTO log_leaf VALUES (?,?,?,?)", _leaves(stored_events, size))
-        c.execute("INSERT INTO log_commit VALUES (?,?,?)", (commit_id, size, size + len(stored_events) - 1))
-        for disclosure in disclosures:
-            _disclose(c, disclosure)
+    ) -> Sequence[int]:
+        """Store one commit in one transaction and return its ids; the note leaves after the commit."""
+        with self.datastore.transaction(commit=True) as c:
+            c.execute("UPDATE log_lock SET n = n + 1")  # a write, before anything is read
+            if not stored_events:
+                return []
+            commit_id = commit_id or str(uuid4())
+            known = _known_commit(c, commit_id, stored_events)
+            if known:
+                return known
+            size = self._max_notification_id(c) or 0
+            newest = self._tree.check(c, size) if self._tree else None
+            leaf_hashes = [hash_leaf(event.state) for event in stored_events]
+            self._insert_rows(c, stored_events, leaf_hashes, size)
+            c.execute("INSERT INTO log_commit VALUES (?,?,?)", (commit_id, size, size + len(stored_events) - 1))
+            for disclosure in disclosures:
+                _disclose(c, disclosure)
+            states = [event.state for event in stored_events]
+            note = self._tree.grow(c, states, leaf_hashes=leaf_hashes, newest=newest) if self._tree else b""
+        if note and self._guard:
+            self._guard.swap(note)
         return list(range(size + 1, size + 1 + len(stored_events)))
 
-
-def _row(event: StoredEvent) -> tuple[str, int, str, bytes]:
-    return (str(event.originator_id), event.originator_version, event.topic, event.state)
-
-
-def _leaves(events: Sequence[StoredEvent], size: int) -> list[tuple[int, str, int, bytes]]:
-    return [
-        (index, str(event.originator_id), event.originator_version, hash_leaf(event.state))
-        for index, event in enumerate(events, size)
-    ]
+    def _insert_rows(
+        self, c: SQLiteCursor, events: Sequence[StoredEvent], leaf_hashes: Sequence[bytes], size: int
+    ) -> None:
+        places = [(str(event.originator_id), event.originator_version) for event in events]
+        rows = [(*place, event.topic, event.state) for place, event in zip(places, events, strict=True)]
+        leaves = [(size + at, *place, leaf_hashes[at]) for at, place in enumerate(places)]
+        c.executemany(self.insert_events_statement, rows)
+        c.executemany("INSERT INTO log_leaf VALUES (?,?,?,?)", leaves)
 
 
 def _known_commit(c: SQLiteCursor, commit_id: str, events: Sequence[StoredEvent]) -> Sequence[int]:
@@ -307,17 +319,19 @@ def _disclose(c: SQLiteCursor, disclosure: Disclosure) -> None:
 class LedgerFactory(SQLiteFactory):
     """Builds the parts of a ledger in SQLite; the application finds it by its name (RULINGS 1)."""
 
-    application_recorder_class = LedgerRecorder
-
     def __init__(self, env: Any) -> None:  # noqa: ANN401 # the library's own signature
         super().__init__(env)
         self.datastore.close()
         self.datastore: LedgerDatastore = LedgerDatastore(Path(str(self.env.get(self.SQLITE_DBNAME))))
 
+    def application_recorder(self) -> LedgerRecorder:
+        """Return a recorder that does not sign; ``CREATE_TABLE`` has no effect."""
+        return LedgerRecorder(self.datastore)
+
     def ledger_mapper(self, recording: Recording) -> EnvelopeMapper:
         """Return the mapper that seals events."""
         return EnvelopeMapper(recording)
 
-    def ledger_recorder(self, recording: Recording) -> LedgerRecorder:  # noqa: ARG002 # signs from issue 5 on
+    def ledger_recorder(self, recording: Recording) -> LedgerRecorder:
         """Return the recorder; it never creates a table."""
-        return LedgerRecorder(self.datastore)
+        return LedgerRecorder(self.datastore, signer=recording.signer, guard=recording.guard)

@@ -14,6 +14,7 @@ from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import ApplicationRecorder, Mapper, Notification, StoredEvent
 
 from ledger.domain.envelope import ClockReading
+from ledger.tlog.note import Signer, Verifier
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,37 @@ class Disclosure:
     value: bytes
 
 
+class LogSigner(Signer, Verifier, Protocol):
+    """The key of the log: signs checkpoints, and verifies them when they are read again."""
+
+
+class Guard(Protocol):
+    """Keeps the newest signed note outside the database (evidence.md 5.4)."""
+
+    def read(self) -> bytes | None:
+        """Return the note, None where there is none."""
+        ...
+
+    def swap(self, note: bytes) -> None:
+        """Put *note* in the place of the one before, durably."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recording:
     """How one ledger records.
 
     *turn* is held while the bytes are made and written, so that times follow the order of the
-    log on one host (RULINGS 10).
+    log on one host (RULINGS 10). With *signer* and *guard* each commit ends in a signed
+    checkpoint; a command that only reads needs neither.
     """
 
     origin: str
     clock: Clock
     new_id: Callable[[], str]
     turn: Callable[[], AbstractContextManager[None]]
+    signer: LogSigner | None = None
+    guard: Guard | None = None
 
 
 class LogRecorder(ApplicationRecorder):

@@ -1,0 +1,147 @@
+"""The signed tree inside an append: steps 3, 5, 6 and 7 of evidence.md 5.2, in the writer's transaction.
+
+``check`` holds database, newest checkpoint and tip guard against each other before anything is
+added. ``grow`` stores tiles, reads back what was written, recomputes both roots from it and only
+then signs. The note leaves the process after the commit only: a note that was rolled back and
+leaked would be a signed fork.
+"""
+
+from collections.abc import Sequence
+
+from eventsourcing.sqlite import SQLiteCursor
+
+from ledger.adapters.tip_guard import CheckpointDiffersError, Tip, TipError, TipLostError, TipRewrittenError, judge_tip
+from ledger.application.record_ports import Guard, LogSigner
+from ledger.errors import EvidenceError
+from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
+from ledger.tlog.merkle import hash_leaf
+from ledger.tlog.notation import HASH_SIZE
+from ledger.tlog.note import Note, Signature
+from ledger.tlog.tiled_tree import TiledTree, root_of_size
+from ledger.tlog.tree_builder import TileRow, append_leaves
+
+
+class ReadBackError(EvidenceError):
+    """The database does not return what was just written to it."""
+
+    kind = "failed"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            "the database did not keep what was written",
+            fact=f"{what} read back differently inside the same transaction; nothing was signed or recorded",
+            hint="look for errors of the disk or of memory, then run `release-ledger verify`",
+        )
+
+
+class TileMissingError(TipError):
+    """A tile of the tree is not in the database."""
+
+    def __init__(self, level: int, n: int) -> None:
+        super().__init__("the tree of the ledger is incomplete", fact=f"tile {n} of level {level} is missing")
+
+
+class TileRows:
+    """The tiles in ``log_tile``."""
+
+    def __init__(self, cursor: SQLiteCursor) -> None:
+        self._cursor = cursor
+
+    def read_tile(self, level: int, n: int, width: int) -> bytes:
+        """Return the first *width* hashes of a tile.
+
+        Raises: TileMissingError.
+        """
+        self._cursor.execute("SELECT hashes FROM log_tile WHERE level = ? AND n = ?", (level, n))
+        row = self._cursor.fetchone()
+        if row is None:
+            raise TileMissingError(level, n)
+        hashes: bytes = row[0][: width * HASH_SIZE]
+        return hashes
+
+    def store(self, row: TileRow) -> None:
+        """Write a tile, or let it grow."""
+        tile, cursor = row.tile, self._cursor.sqlite_cursor
+        cursor.execute("UPDATE log_tile SET hashes = ? WHERE level = ? AND n = ?", (row.hashes, tile.level, tile.n))
+        if not cursor.rowcount:
+            cursor.execute("INSERT INTO log_tile VALUES (?,?,?)", (tile.level, tile.n, row.hashes))
+
+
+class SignedTree:
+    """Signs the tree of one ledger; *guard* holds its newest note."""
+
+    def __init__(self, signer: LogSigner, guard: Guard) -> None:
+        self._signer = signer
+        self._guard = guard
+
+    def check(self, c: SQLiteCursor, size: int) -> Checkpoint | None:
+        """Return the newest checkpoint where database and guard agree; None for an empty ledger.
+
+        A guard that a crash left one checkpoint behind is advanced.
+        Raises: TipError, as the concrete error for the reason; SignatureError, FormatError.
+        """
+        c.execute("SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1")
+        row = c.fetchone()
+        signed = row[0] if row else 0
+        if signed != size:
+            raise CheckpointDiffersError(size, signed=signed)
+        held = self._guard.read()
+        if row and held == row[1]:
+            return Checkpoint.parse(Note.parse(row[1]).text)  # the guard vouches for the same bytes
+        if held is None and size:
+            raise TipLostError(size)
+        if held is not None:
+            self._compare(c, held, size)
+        return self._open(row[1]) if row else None
+
+    def grow(
+        self, c: SQLiteCursor, states: Sequence[bytes], *, leaf_hashes: Sequence[bytes], newest: Checkpoint | None
+    ) -> bytes:
+        """Store the tiles of new leaves, verify all by reading it back, and return the new note.
+
+        Raises: ReadBackError, TipRewrittenError, TipError.
+        """
+        size, tiles = newest.size if newest else 0, TileRows(c)
+        appended = append_leaves(size, leaf_hashes=leaf_hashes, reader=tiles)
+        for row in appended.tiles:
+            tiles.store(row)
+        _read_back(c, size, states)
+        tree = TiledTree(appended.size, reader=tiles)
+        if tree.root() != appended.root:
+            raise ReadBackError("a tile")
+        if newest and tree.root(size) != newest.root:
+            raise TipRewrittenError(size)
+        note = self._sign(Checkpoint(self._signer.name, appended.size, appended.root))
+        c.execute("INSERT INTO log_checkpoint VALUES (?,?)", (appended.size, note))
+        return note
+
+    def _compare(self, c: SQLiteCursor, held: bytes, size: int) -> None:
+        guarded = self._open(held)
+        c.execute("SELECT size, note FROM log_checkpoint WHERE size > ? ORDER BY size", (guarded.size,))
+        newer = c.fetchall()
+        root = root_of_size(guarded.size, reader=TileRows(c)) if guarded.size <= size else b""
+        if judge_tip(guarded, Tip(size, [row[0] for row in newer], root)):
+            self._open(newer[0][1])
+            self._guard.swap(newer[0][1])
+
+    def _sign(self, checkpoint: Checkpoint) -> bytes:
+        text = checkpoint.encode()
+        signature = Signature(self._signer.name, self._signer.key_id, self._signer.sign(text))
+        note = Note(text, (signature,)).encode()
+        if self._open(note) != checkpoint:
+            raise ReadBackError("the signed note")
+        return note
+
+    def _open(self, note: bytes) -> Checkpoint:
+        return open_checkpoint(note, logs=(self._signer,)).checkpoint
+
+
+def _read_back(c: SQLiteCursor, size: int, states: Sequence[bytes]) -> None:
+    c.execute(
+        "SELECT e.state, l.leaf_hash FROM log_leaf AS l CROSS JOIN stored_events AS e "
+        "USING (originator_id, originator_version) WHERE l.idx >= ? ORDER BY l.idx",
+        (size,),
+    )
+    rows = c.fetchall()
+    if [row[0] for row in rows] != list(states) or any(hash_leaf(row[0]) != row[1] for row in rows):
+        raise ReadBackError("an event")

@@ -1,0 +1,142 @@
+"""The tip guard: the newest signed note of a ledger, outside its database (evidence.md 5.4).
+
+A database that is cut, restored or rewritten by someone who holds the key still looks whole; the
+guard tells, because it is another file in another folder. It is replaced after each commit and
+never before: between the two a crash leaves the guard one checkpoint behind, which ``judge_tip``
+recognises. Whoever can write both the guard and the database can hide a rollback.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.adapters.durable import replace_file
+from ledger.errors import EvidenceError, UsageError
+from ledger.tlog.checkpoint import Checkpoint
+
+_KEEP = "keep both the ledger's folder and the tip guard as they are, and run `release-ledger verify`"
+
+
+class TipError(EvidenceError):
+    """Database and tip guard do not belong together; the parent of every such error."""
+
+    kind = "failed"
+
+    def __init__(self, message: str, *, fact: str) -> None:
+        super().__init__(message, fact=fact, hint=_KEEP)
+
+
+class TipRollbackError(TipError):
+    """The database lacks events that were signed: a backup was restored, or the tail was cut."""
+
+    def __init__(self, guarded: int, *, stored: int) -> None:
+        super().__init__(
+            f"the ledger has lost its events from number {stored} on",
+            fact=f"the tip guard holds a signed checkpoint of {guarded} events, the database has {stored}",
+        )
+        self.guarded, self.stored = guarded, stored
+
+
+class TipRewrittenError(TipError):
+    """The database holds another history than the one that was signed."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"the first {size} events are not those that were signed",
+            fact=f"the root of the tree at {size} differs from the signed checkpoint",
+        )
+        self.size = size
+
+
+class TipPassedError(TipError):
+    """Something appended without the guard: nothing can be said until all is verified."""
+
+    kind = "undecided"
+
+    def __init__(self, guarded: int, *, stored: int) -> None:
+        super().__init__(
+            "the ledger was appended to without its tip guard",
+            fact=f"the guard holds {guarded} events, the database has {stored}, by more than one commit",
+        )
+        self.guarded, self.stored = guarded, stored
+
+
+class TipLostError(TipError):
+    """There are events, but no guard."""
+
+    kind = "undecided"
+
+    def __init__(self, stored: int) -> None:
+        super().__init__(
+            "the tip guard of the ledger is missing",
+            fact=f"the database has {stored} events, and nothing outside of it says how many there were",
+        )
+        self.stored = stored
+
+
+class CheckpointDiffersError(TipError):
+    """Events and newest checkpoint of the database do not agree."""
+
+    def __init__(self, size: int, *, signed: int) -> None:
+        super().__init__(
+            "the newest checkpoint does not cover the events of the ledger",
+            fact=f"there are {size} events, and the newest checkpoint is of {signed}",
+        )
+        self.size, self.signed = size, signed
+
+
+class GuardAccessError(UsageError):
+    """The guard's file cannot be read."""
+
+    def __init__(self, path: Path, fact: str) -> None:
+        super().__init__(f"the tip guard {path} cannot be read", fact=fact, hint="run as the user who owns the ledger")
+        self.path = path
+
+
+class TipGuard:
+    """The file that holds the newest note."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "tip"
+
+    def read(self) -> bytes | None:
+        """Return the note, None where there is no file.
+
+        Raises: GuardAccessError.
+        """
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise GuardAccessError(self._path, exc.strerror or str(exc)) from exc
+
+    def swap(self, note: bytes) -> None:
+        """Put *note* in the place of the one before, durably.
+
+        Raises: WriteFailedError.
+        """
+        replace_file(self._path, note, mode=0o600)
+
+
+@dataclass(frozen=True)
+class Tip:
+    """Where a database ends: its *size*, and the sizes of the checkpoints newer than the guard's."""
+
+    size: int
+    newer: Sequence[int]
+    root_at_guard: bytes
+
+
+def judge_tip(guard: Checkpoint, tip: Tip) -> bool:
+    """Tell whether the guard is one commit behind, which is what a crash leaves; False when in step.
+
+    Raises: TipRollbackError, TipRewrittenError, TipPassedError, by the table of evidence.md 5.4.
+    """
+    if guard.size > tip.size:
+        raise TipRollbackError(guard.size, stored=tip.size)
+    if guard.root != tip.root_at_guard:
+        raise TipRewrittenError(guard.size)
+    if len(tip.newer) > 1:
+        raise TipPassedError(guard.size, stored=tip.size)
+    return len(tip.newer) == 1
