@@ -11,6 +11,7 @@ from ledger.tlog.vkey import KeyType, Vkey
 
 
 def ed25519(public_key: bytes, signature: bytes, message: bytes, /) -> bool:
+    assert len(signature) == 64, "a primitive sees signatures of its own length only"
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except InvalidSignature:

@@ -89,6 +89,7 @@ def verify(data: bytes) -> None:
         DATA.replace(b"@v1", b"@v2"),
         DATA.replace(b"index 320\n", b""),
         DATA.replace(b"index 320", b"index  320"),
+        DATA.replace(b"index 320", b"320"),
         DATA.replace(b"index 320", b"index 0320"),
         DATA.replace(b"index 320", b"extra QQ=="),
         DATA.replace(b"index 320", b"index 320\nextra QQ=="),
@@ -109,6 +110,7 @@ def test_a_wrong_proof_cannot_be_built() -> None:
     for index in (-1, MAX_DECIMAL + 1):
         with pytest.raises(TlogProofFormatError):
             replace(PROOF, index=index)
+    assert len(replace(PROOF, hashes=(bytes(32),) * 63).hashes) == 63
     with pytest.raises(TlogProofFormatError):
         replace(PROOF, hashes=(bytes(32),) * 64)
     with pytest.raises(HashLengthError):

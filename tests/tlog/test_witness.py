@@ -85,6 +85,7 @@ BODY = request_to(3, old=2).encode()
         b"",
         BODY.replace(b"old 2", b"new 2"),
         BODY.replace(b"old 2", b"old 02"),
+        BODY.replace(b"old 2", b"2"),
         BODY.replace(b"old 2", b"old -2"),
         BODY.replace(b"old 2", b"old 2\nQQ=="),
         BODY.replace(b"\n\n", b"\n"),
@@ -106,6 +107,7 @@ def test_a_wrong_request_cannot_be_built() -> None:
     for old in (-1, MAX_DECIMAL + 1):
         with pytest.raises(WitnessRequestError):
             replace(request, old_size=old)
+    assert len(replace(request, proof=(bytes(32),) * 63).proof) == 63
     with pytest.raises(WitnessRequestError):
         replace(request, proof=(bytes(32),) * 64)
     with pytest.raises(HashLengthError):
