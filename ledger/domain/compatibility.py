@@ -45,7 +45,11 @@ class Finding(NamedTuple):
 
 
 def judge(situation: Situation, *, allowed: frozenset[Rule] = frozenset()) -> Verdict:
-    """Return every reason against *situation*, and every warning, in the order of the rules."""
+    """Return every reason against *situation*, and every warning, in the order of the rules.
+
+    What is *allowed* and is no rule that can be overridden has no effect.
+    """
+    allowed &= OVERRIDABLE
     findings = [finding for rule in _BINDS[situation.verb] for finding in _RULES[rule](situation)]
     reasons = tuple(f.reason for f in findings if not f.warns and f.reason.rule not in allowed)
     warnings = tuple(f.reason for f in findings if f.warns or f.reason.rule in allowed)

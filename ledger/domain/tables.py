@@ -68,7 +68,7 @@ class Tables:
 
     def boot_files_agree(self) -> bool:
         """Tell whether RELEASES, start_erl.data and emqx_vars name one permanent release (PRODUCT rule 8)."""
-        if self.disk is None:
+        if self.disk is None or self.permanent is None:
             return False
         return with_status(self.disk, _PERMANENT) == self.start_erl == self.rel_vsn == self.permanent
 
