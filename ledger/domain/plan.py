@@ -127,6 +127,8 @@ def _plan_unpack(vsn: str, tables: Tables, *, broken: bool, source: str | None) 
             words = f"Release {vsn} is already installed and current."
         case ReleaseStatus.PERMANENT:
             words = f"Release {vsn} is already installed and set permanent."
+        case unknown:
+            assert_never(unknown)
     return Plan(Verb.UNPACK, vsn, words=(words,))
 
 
@@ -149,6 +151,8 @@ def _plan_install(verb: Verb, vsn: str, tables: Tables, *, permanent: bool, brok
                 words = f"Release {vsn} is already installed, running and set permanent."
                 return Plan(verb, vsn, words=(words,))
             before = (f"Release {tables.running} is the currently running version.",)
+        case unknown:
+            assert_never(unknown)
     install = Step(StepKind.INSTALL, vsn, before=before, after=(f"Installed Release: {vsn}",))
     return Plan(verb, vsn, (*unpack, install, *((_permanent_step(vsn),) if permanent else ())))
 
