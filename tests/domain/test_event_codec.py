@@ -1,0 +1,91 @@
+"""Between events and the data of their envelopes."""
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+
+from ledger.domain.event_codec import TOPICS, UnknownTopicError, data_of, event_from
+from ledger.domain.events import AnyReleaseEvent, OperationRefused, ReleaseInstalled
+from ledger.domain.reason import Reason, Rule
+from ledger.domain.records import Output
+from ledger.errors import EvidenceError
+from tests.domain.strategies import EVENT_CLASSES, events
+from tests.fakes.recording import CONTEXT, installed
+
+
+def _again(event: AnyReleaseEvent) -> AnyReleaseEvent:
+    return event_from(
+        event.TOPIC,
+        data_of(event),
+        originator_id=event.originator_id,
+        originator_version=event.originator_version,
+        context=event.context,
+    )
+
+
+@given(events)
+def test_every_event_reads_back_from_its_data(event: AnyReleaseEvent) -> None:
+    assert _again(event) == event
+
+
+@given(events)
+def test_an_absent_fact_is_a_missing_member(event: AnyReleaseEvent) -> None:
+    """evidence.md 1.1: there is no null in a record."""
+    data = data_of(event)
+
+    assert None not in data.values()
+    assert [] not in data.values()
+
+
+def test_every_class_of_event_has_a_topic_of_its_own() -> None:
+    """ARCHITECTURE section 4: a topic is `emqx.release.<name>.v1`."""
+    assert list(TOPICS.values()) == list(EVENT_CLASSES)
+    assert all(topic.startswith("emqx.release.") and topic.endswith(".v1") for topic in TOPICS)
+
+
+def test_what_stands_in_the_envelope_does_not_stand_in_the_data() -> None:
+    for event_class in EVENT_CLASSES:
+        names = {field.name for field in fields(event_class)}
+
+        assert {"originator_id", "originator_version", "context", "driver"} <= names
+    assert set(data_of(installed(2))) == {"driver", "from", "to", "before_sha256", "after_sha256"}
+
+
+def test_the_former_version_is_stored_as_from() -> None:
+    event = installed(2)
+
+    assert isinstance(event, ReleaseInstalled)
+    assert data_of(event)["from"] == event.from_vsn
+
+
+def test_the_words_of_a_reason_are_no_part_of_the_record() -> None:
+    reason = Reason(Rule.STATUS, "what", "fact", "hint", words=("Uninstall failed: …",))
+    refused = OperationRefused(
+        originator_id="release:n",
+        originator_version=2,
+        context=CONTEXT,
+        driver="embedded",
+        verb="uninstall",
+        to="4.4.0",
+        from_vsn="4.4.0",
+        code=2,
+        reasons=(reason,),
+        output=Output(output_sha256="0" * 64, output_bytes=0),
+        before_sha256="1" * 64,
+    )
+
+    assert data_of(refused)["reasons"] == [{"rule": "status", "message": "what", "fact": "fact", "hint": "hint"}]
+    assert _again(refused) == refused
+
+
+@pytest.mark.parametrize(
+    "topic", ["", "emqx.release.installed.v2", "os:system", "ledger.domain.events:ReleaseInstalled"]
+)
+def test_a_topic_outside_the_table_is_refused_and_never_imported(topic: str) -> None:
+    """evidence.md section 8."""
+    with pytest.raises(UnknownTopicError) as caught:
+        event_from(topic, {}, originator_id="release:n", originator_version=1, context=CONTEXT)
+
+    assert isinstance(caught.value, EvidenceError)
+    assert caught.value.topic == topic
