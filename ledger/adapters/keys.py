@@ -20,7 +20,7 @@ from ledger.tlog.notation import FormatError, parse_base64, print_base64
 from ledger.tlog.vkey import KeyType, Vkey
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 SEED_BYTES = 32
 _ED25519 = b"\x01"
@@ -82,14 +82,14 @@ class LogKey:
     @cached_property
     def public_key(self) -> bytes:
         """The 32 bytes of the public key."""
-        return self._private.public_key().public_bytes_raw()
+        return self._public.public_bytes_raw()
 
     @cached_property
     def vkey(self) -> Vkey:
         """The public key as auditors write it down."""
         return Vkey(self.origin, KeyType.ED25519, self.public_key)
 
-    @property
+    @cached_property
     def key_id(self) -> bytes:
         """The four bytes that a signature line begins with."""
         return self.vkey.key_id
@@ -103,10 +103,14 @@ class LogKey:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 # as below
 
         try:
-            self._private.public_key().verify(payload, text)
+            self._public.verify(payload, text)
         except InvalidSignature:
             return False
         return True
+
+    @cached_property
+    def _public(self) -> "Ed25519PublicKey":
+        return self._private.public_key()
 
     @cached_property
     def _private(self) -> "Ed25519PrivateKey":
