@@ -5,13 +5,14 @@ from dataclasses import fields
 import pytest
 from hypothesis import given
 
+from ledger.domain.envelope import seal, unseal_event
 from ledger.domain.event_codec import TOPICS, UnknownTopicError, data_of, event_from
 from ledger.domain.events import AnyReleaseEvent, OperationRefused, ReleaseInstalled
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import Output
 from ledger.errors import EvidenceError
 from tests.domain.strategies import EVENT_CLASSES, events
-from tests.fakes.recording import CONTEXT, installed
+from tests.fakes.recording import CONTEXT, STAMP, installed
 
 
 def _again(event: AnyReleaseEvent) -> AnyReleaseEvent:
@@ -27,6 +28,10 @@ def _again(event: AnyReleaseEvent) -> AnyReleaseEvent:
 @given(events)
 def test_every_event_reads_back_from_its_data(event: AnyReleaseEvent) -> None:
     assert _again(event) == event
+
+
+def test_what_was_sealed_gives_its_event_back_alone() -> None:
+    assert unseal_event(seal(installed(2), STAMP)) == installed(2)
 
 
 @given(events)

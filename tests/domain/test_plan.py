@@ -123,6 +123,12 @@ def test_uninstall_speaks_the_row_of_its_status(status: str, words: tuple[str, .
     assert spoken(plan_change(Verb.UNINSTALL, V, tables_of(*BY_STATUS[status]))) == words
 
 
+def test_the_plan_of_an_uninstall_leads_to_a_table_without_the_release() -> None:
+    tables = tables_of(*BY_STATUS["old"])
+
+    assert plan_change(Verb.UNINSTALL, V, tables).tables_after(tables) == tables_of("4.4.0 permanent")
+
+
 def test_uninstall_of_the_unknown_is_already_so() -> None:
     plan = plan_change(Verb.UNINSTALL, V, tables_of(*UNKNOWN))
 
