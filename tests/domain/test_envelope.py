@@ -17,6 +17,7 @@ from ledger.domain.envelope import (
     UnknownEnvelopeError,
     seal,
     unseal,
+    unseal_event,
 )
 from ledger.domain.event_codec import UnknownTopicError
 from ledger.domain.events import AnyReleaseEvent
@@ -34,7 +35,7 @@ MANDATORY = {
 def test_what_was_sealed_is_unsealed(event: AnyReleaseEvent) -> None:
     sealed = unseal(seal(event, STAMP))
 
-    assert sealed.event == event
+    assert sealed.event == event == unseal_event(seal(event, STAMP))
     assert sealed.stamp == STAMP
 
 
