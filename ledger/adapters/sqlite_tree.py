@@ -122,7 +122,7 @@ class SignedTree:
         root = root_of_size(guarded.size, reader=TileRows(c)) if guarded.size <= size else b""
         if judge_tip(guarded, Tip(size, [row[0] for row in newer], root)):
             self._open(newer[0][1])
-            self._guard.swap(newer[0][1])
+            self._guard.advance(newer[0][1])
 
     def _sign(self, checkpoint: Checkpoint) -> bytes:
         text = checkpoint.encode()

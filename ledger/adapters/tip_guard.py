@@ -94,10 +94,11 @@ class GuardAccessError(UsageError):
 
 
 class TipGuard:
-    """The file that holds the newest note."""
+    """The file that holds the newest note; *advanced* tells that it had to catch up after a crash."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "tip"
+        self.advanced = False
 
     def read(self) -> bytes | None:
         """Return the note, None where there is no file.
@@ -117,6 +118,14 @@ class TipGuard:
         Raises: WriteFailedError.
         """
         replace_file(self._path, note, mode=0o600)
+
+    def advance(self, note: bytes) -> None:
+        """Catch up by one commit.
+
+        Raises: WriteFailedError.
+        """
+        self.swap(note)
+        self.advanced = True
 
 
 @dataclass(frozen=True)

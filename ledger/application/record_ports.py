@@ -57,6 +57,10 @@ class Guard(Protocol):
         """Put *note* in the place of the one before, durably."""
         ...
 
+    def advance(self, note: bytes) -> None:
+        """Catch up by one commit after a crash; whoever wired the guard says so to the user."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
@@ -64,7 +68,8 @@ class Recording:
 
     *turn* is held while the bytes are made and written, so that times follow the order of the
     log on one host (RULINGS 10). With *signer* and *guard* each commit ends in a signed
-    checkpoint; a command that only reads needs neither.
+    checkpoint; a command that only reads needs neither. *disclosures* are what the commitments
+    in this command's events stand for: they are kept with its first commit.
     """
 
     origin: str
@@ -73,6 +78,7 @@ class Recording:
     turn: Callable[[], AbstractContextManager[None]]
     signer: LogSigner | None = None
     guard: Guard | None = None
+    disclosures: tuple[Disclosure, ...] = ()
 
 
 class LogRecorder(ApplicationRecorder):

@@ -118,7 +118,8 @@ class ReleaseLedger(Application[str]):
         try:
             # Not through save(): it asks each event for a protocol, which takes as long as sealing it.
             commit_id = commit_id or self._recording.new_id()
-            recordings = self._commits.put(events, commit_id=commit_id, disclosures=disclosures)
+            private = (*self._recording.disclosures, *disclosures)
+            recordings = self._commits.put(events, commit_id=commit_id, disclosures=private)
         except IntegrityError as exc:
             raise StreamConflictError(sorted({event.originator_id for event in events})) from exc
         return tuple(recording.notification.id - 1 for recording in recordings)

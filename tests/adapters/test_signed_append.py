@@ -119,9 +119,11 @@ def test_a_crash_between_commit_and_guard_is_healed(folder: LedgerFolder) -> Non
     with signed(folder, guard=StuckGuard(folder.tip)) as ledger, pytest.raises(KeyboardInterrupt):
         append(ledger, [2])
 
-    with signed(folder) as ledger:
+    guard = folder.guard
+    with signed(folder, guard=guard) as ledger:
         append(ledger, [3])
 
+    assert guard.advanced
     assert [checkpoint.size for checkpoint in checkpoints(folder)] == [1, 2, 3]
 
 

@@ -2,10 +2,12 @@
 
 import os
 import socket
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from eventsourcing.persistence import StoredEvent
@@ -29,6 +31,9 @@ from tests.fakes.recording import (
     registered,
     restarted,
 )
+
+if TYPE_CHECKING:
+    from ledger.application.ports import ReleaseRecord
 
 VARIABLES = {
     "LEDGER_PERSISTENCE_MODULE": "eventsourcing.popo",
@@ -108,6 +113,25 @@ def test_a_commit_that_is_tried_again_is_recorded_once(ledger: ReleaseLedger) ->
 
     assert ledger.record([registered()], commit_id="0190d1ab-1234-7abc-8def-000000000009") == first
     assert ledger.tree_size() == 1
+
+
+def test_a_commit_keeps_what_its_commitments_stand_for(database: Path) -> None:
+    """RULINGS 5: personal fields from the first event on."""
+    whole_command, one_event = commit_to("alice"), commit_to("/dev/pts/3")
+    with open_ledger(database, replace(recording(), disclosures=(whole_command,))) as ledger:
+        ledger.record([registered()])
+        ledger.record([installed(2)], disclosures=[one_event])
+
+    with closing(sqlite3.connect(database)) as connection:
+        kept = set(connection.execute("SELECT commitment, salt, value FROM disclosure"))
+    assert kept == {(fact.commitment, fact.salt, fact.value) for fact in (whole_command, one_event)}
+
+
+def test_the_ledger_is_the_record_that_the_use_cases_ask_for(ledger: ReleaseLedger) -> None:
+    record: ReleaseRecord = ledger
+
+    assert record.record((registered(),)) == (0,)
+    assert record.releases(STREAM).tables.permanent == "4.4.0"
 
 
 def test_the_events_of_a_commit_share_its_id_and_no_others_have_it(ledger: ReleaseLedger) -> None:
