@@ -8,6 +8,7 @@ is information, the lock is the kernel's.
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from ledger.errors import LockedError, UsageError
 INSTALLATION_LOCK = "releases/.release-ledger.lock"
 _POLL_SECONDS = 0.05
 _NOTE_LIMIT = 200
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class LockHeldError(LockedError):
@@ -73,9 +74,26 @@ class FileLock:
 
     def _open(self) -> int:
         try:
-            return os.open(self._path, _FLAGS, self._mode)
+            descriptor = self._open_or_make()
         except OSError as exc:
             raise LockFileError(self._path, os.strerror(exc.errno or errno.EIO)) from exc
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            # The holder's note would be written over a file of somebody else.
+            os.close(descriptor)
+            raise LockFileError(self._path, "it is not a plain file of its own")
+        return descriptor
+
+    def _open_or_make(self) -> int:
+        with suppress(FileNotFoundError):
+            return os.open(self._path, _FLAGS)
+        with suppress(FileExistsError):
+            descriptor = os.open(self._path, _FLAGS | os.O_CREAT | os.O_EXCL, self._mode)
+            if os.geteuid() == 0:  # so that the installation's own user can take it later
+                folder = self._path.parent.stat()
+                os.fchown(descriptor, folder.st_uid, folder.st_gid)
+            return descriptor
+        return os.open(self._path, _FLAGS)
 
     def _take(self, descriptor: int, deadline: float) -> None:
         while True:

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,32 @@ def test_a_link_in_the_place_of_a_lock_is_refused(tmp_path: Path) -> None:
         pass
 
     assert not (tmp_path / "other").exists()
+
+
+def test_a_file_with_another_name_is_not_written_to(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "lock").hardlink_to(tmp_path / "precious")
+
+    with pytest.raises(LockFileError, match="cannot be taken"), FileLock(tmp_path / "lock").hold("x"):
+        pass
+
+    assert (tmp_path / "precious").read_text() == "kept"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_plain_file_is_no_lock(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "lock")
+
+    with pytest.raises(LockFileError), FileLock(tmp_path / "lock").hold("x"):
+        pass
+
+
+def test_a_new_lock_belongs_to_the_owner_of_its_folder(tmp_path: Path) -> None:
+    if os.geteuid() == 0:  # only root can give files away; for others both owners are equal anyway
+        os.chown(tmp_path, 1234, 1234)
+
+    with FileLock(tmp_path / "lock").hold("x"):
+        assert (tmp_path / "lock").stat().st_uid == tmp_path.stat().st_uid
 
 
 def test_a_holder_cannot_write_to_the_terminal_of_others(tmp_path: Path) -> None:
