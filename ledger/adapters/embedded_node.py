@@ -28,7 +28,7 @@ from ledger.adapters.embedded_state import (
 )
 from ledger.adapters.emqx_vars import rel_vsns, with_boot
 from ledger.adapters.installation import BootFileError, Installation
-from ledger.adapters.otp_check import refusal_of_install
+from ledger.adapters.otp_check import refusal_of_install, refusal_of_permanent, refusal_of_removal
 from ledger.adapters.package_layout import SCRIPTS
 from ledger.adapters.release_parts import parts_to_remove, what_stays
 from ledger.adapters.releases_file import Lib, ReleaseEntry, StartErl, print_releases
@@ -137,7 +137,7 @@ class EmbeddedNode:
         """Check as OTP does, then make *vsn* what runs; RELEASES is not written (otp.md 2.2)."""
         state = self._load()
         running = _tables_of(state).running or state.booted
-        refusal = refusal_of_install(self._root, self._entry(state, vsn), running=running)
+        refusal = refusal_of_install(self._root, state.memory, vsn, running=running)
         if refusal is not None:
             raise CheckRefusedError(vsn, refusal)
         self._copy_settings(vsn)
@@ -147,16 +147,18 @@ class EmbeddedNode:
     def make_permanent(self, vsn: str) -> None:
         """Put the scripts of *vsn* in place and let all boot files name it."""
         state = self._load()
+        _refuse("make_permanent", vsn, refusal_of_permanent(state.memory, vsn))
         self._files.save_copies()
         self._copy_scripts(vsn)
         memory = _with_table(state.memory, _tables_of(state).made_permanent(vsn))
-        self._write(state, memory, boots=self._entry(state, vsn))
+        self._write(state, memory, boots=_entry(state.memory, vsn))
 
     def remove_release(self, vsn: str) -> Removed:
         """Delete what only *vsn* uses, then its entry (otp.md section 7)."""
         state = self._load()
+        _refuse("remove_release", vsn, refusal_of_removal(state.memory, vsn))
         rest = tuple(entry for entry in state.memory if entry.vsn != vsn)
-        parts = parts_to_remove(self._entry(state, vsn), rest)
+        parts = parts_to_remove(_entry(state.memory, vsn), rest)
         missing = tuple(part for part in parts if not os.path.lexists(self._root / part))
         self._files.save_copies()
         for part in parts:
@@ -214,7 +216,7 @@ class EmbeddedNode:
         memory = _with_table(memory, table)
         if scripts:
             self._copy_scripts(vsn)
-        self._write(state, memory, boots=self._entry(replace(state, memory=memory), vsn), table=True)
+        self._write(state, memory, boots=_entry(memory, vsn), table=True)
         return tuple(f"mended {place}" for place in done)
 
     def _load(self) -> EmbeddedState:
@@ -320,12 +322,6 @@ class EmbeddedNode:
         if link.is_symlink():
             durable.remove_file(link)
 
-    def _entry(self, state: EmbeddedState, vsn: str) -> ReleaseEntry:
-        entry = next((entry for entry in state.memory if entry.vsn == vsn), None)
-        if entry is None:
-            raise StepFailedError("which_releases", vsn, f'{{no_such_release,"{vsn}"}}')
-        return entry
-
     def _lib(self, app: str, vsn: str, erts: str) -> Lib:
         folder = f"lib/{app}-{vsn}"
         relative = OtpVsn.of_erts(erts).major >= _FIRST_OTP_WITH_RELATIVE_DIRS
@@ -369,6 +365,15 @@ def _readable(read: Callable[[], T], problems: list[str]) -> T | None:
     except BootFileError as exc:
         problems.append(f"{exc}: {exc.detail}")
         return None
+
+
+def _entry(memory: tuple[ReleaseEntry, ...], vsn: str) -> ReleaseEntry:
+    return next(entry for entry in memory if entry.vsn == vsn)
+
+
+def _refuse(call: str, vsn: str, otp_reason: str | None) -> None:
+    if otp_reason is not None:
+        raise StepFailedError(call, vsn, otp_reason)
 
 
 def _boot_order(item: tuple[str, PendingFile]) -> int:

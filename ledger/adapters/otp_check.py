@@ -1,6 +1,6 @@
-"""``check_install_release`` and the search for a relup, with OTP's own reasons (otp.md section 3.1).
+"""What OTP's release handler refuses, with its own reasons (otp.md sections 2.1 and 3.1).
 
-OTP looks into the relup of the target for a way up from what runs, then into the relup of what
+``check_install_release`` searches a relup: OTP looks into the relup of the target for a way up from what runs, then into the relup of what
 runs for a way down to the target. It loads the boot script and needs every library folder.
 """
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from ledger.adapters.package_layout import MAX_TEXT, relup_of
 from ledger.adapters.releases_file import ReleaseEntry
 from ledger.domain.relup import Relup
+from ledger.domain.status import ReleaseStatus
 from ledger.domain.version import Vsn
 
 
@@ -39,9 +40,13 @@ def read_relup(root: Path, vsn: str) -> Relup | None:
     return relup
 
 
-def refusal_of_install(root: Path, entry: ReleaseEntry, *, running: str) -> str | None:
-    """Return OTP's reason against installing *entry* while *running* runs, None where it may go."""
-    vsn = entry.vsn
+def refusal_of_install(root: Path, memory: tuple[ReleaseEntry, ...], vsn: str, *, running: str) -> str | None:
+    """Return OTP's reason against installing *vsn* while *running* runs, None where it may go."""
+    entry = _entry(memory, vsn)
+    if entry is None:
+        return _no_such_release(vsn)
+    if entry.status is ReleaseStatus.CURRENT:
+        return f'{{already_installed,"{vsn}"}}'
     try:
         refusal = _refusal_of_way(root, vsn, running)
     except RelupFileError as exc:
@@ -56,6 +61,35 @@ def refusal_of_install(root: Path, entry: ReleaseEntry, *, running: str) -> str 
         if not folder.is_dir():
             return f'{{no_such_file,"{lib.dir}"}}'
     return None
+
+
+def refusal_of_permanent(memory: tuple[ReleaseEntry, ...], vsn: str) -> str | None:
+    """Return OTP's reason against making *vsn* permanent, None where it may be."""
+    entry = _entry(memory, vsn)
+    if entry is None:
+        return _no_such_release(vsn)
+    may_be = entry.status in {ReleaseStatus.CURRENT, ReleaseStatus.PERMANENT}
+    return None if may_be else f"{{bad_status,{entry.status}}}"
+
+
+def refusal_of_removal(memory: tuple[ReleaseEntry, ...], vsn: str) -> str | None:
+    """Return OTP's reason against removing *vsn*, None where it may go.
+
+    OTP itself removes a current release; EMQX's script never asks for that (otp.md 2.1).
+    """
+    entry = _entry(memory, vsn)
+    if entry is None:
+        return _no_such_release(vsn)
+    may_go = entry.status in {ReleaseStatus.UNPACKED, ReleaseStatus.OLD}
+    return None if may_go else f'{{{entry.status},"{vsn}"}}'
+
+
+def _entry(memory: tuple[ReleaseEntry, ...], vsn: str) -> ReleaseEntry | None:
+    return next((entry for entry in memory if entry.vsn == vsn), None)
+
+
+def _no_such_release(vsn: str) -> str:
+    return f'{{no_such_release,"{vsn}"}}'
 
 
 def _refusal_of_way(root: Path, vsn: str, running: str) -> str | None:
