@@ -8,21 +8,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ratio:
-    """What was measured: *value* is a speed, as a part of the speed that it is held against."""
+    """What was measured: *value* is a speed, as a part of the speed that it is held against.
+
+    A row without a limit explains another one and breaks nothing.
+    """
 
     what: str
     against: str
     value: float
-    at_least: float
+    at_least: float | None = None
 
     @property
     def holds(self) -> bool:
         """Whether the budget holds."""
-        return self.value >= self.at_least
+        return self.at_least is None or self.value >= self.at_least
 
     def __str__(self) -> str:
-        verdict = "ok" if self.holds else "OVER"
-        return f"{self.what:<44} {self.value:6.2f} >= {self.at_least:4.2f}  {verdict:<5} of {self.against}"
+        limit = "no limit" if self.at_least is None else f">= {self.at_least:.2f} {'ok' if self.holds else 'OVER'}"
+        return f"{self.what:<28} {self.value:6.2f}  {limit:<12} of {self.against}"
 
 
 def seconds(act: Callable[[], object]) -> float:
