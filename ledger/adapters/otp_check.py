@@ -1,7 +1,8 @@
 """What OTP's release handler refuses, with its own reasons (otp.md sections 2.1 and 3.1).
 
-``check_install_release`` searches a relup: OTP looks into the relup of the target for a way up from what runs, then into the relup of what
-runs for a way down to the target. It loads the boot script and needs every library folder.
+``check_install_release`` looks into the relup of the target for a way up from what runs, then into
+the relup of what runs for a way down to the target. It loads the boot script and needs every
+library folder.
 """
 
 from pathlib import Path
@@ -47,20 +48,7 @@ def refusal_of_install(root: Path, memory: tuple[ReleaseEntry, ...], vsn: str, *
         return _no_such_release(vsn)
     if entry.status is ReleaseStatus.CURRENT:
         return f'{{already_installed,"{vsn}"}}'
-    try:
-        refusal = _refusal_of_way(root, vsn, running)
-    except RelupFileError as exc:
-        return exc.otp_reason
-    if refusal is not None:
-        return refusal
-    boot = root / "releases" / vsn / "start.boot"
-    if not boot.is_file():
-        return f'{{no_such_file,"{boot}"}}'
-    for lib in entry.libs:
-        folder = root / "lib" / f"{lib.app}-{lib.vsn}"
-        if not folder.is_dir():
-            return f'{{no_such_file,"{lib.dir}"}}'
-    return None
+    return _refusal_of_files(root, entry, running)
 
 
 def refusal_of_permanent(memory: tuple[ReleaseEntry, ...], vsn: str) -> str | None:
@@ -90,6 +78,24 @@ def _entry(memory: tuple[ReleaseEntry, ...], vsn: str) -> ReleaseEntry | None:
 
 def _no_such_release(vsn: str) -> str:
     return f'{{no_such_release,"{vsn}"}}'
+
+
+def _refusal_of_files(root: Path, entry: ReleaseEntry, running: str) -> str | None:
+    vsn = entry.vsn
+    try:
+        refusal = _refusal_of_way(root, vsn, running)
+    except RelupFileError as exc:
+        return exc.otp_reason
+    if refusal is not None:
+        return refusal
+    boot = root / "releases" / vsn / "start.boot"
+    if not boot.is_file():
+        return f'{{no_such_file,"{boot}"}}'
+    for lib in entry.libs:
+        folder = root / "lib" / f"{lib.app}-{lib.vsn}"
+        if not folder.is_dir():
+            return f'{{no_such_file,"{lib.dir}"}}'
+    return None
 
 
 def _refusal_of_way(root: Path, vsn: str, running: str) -> str | None:
