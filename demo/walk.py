@@ -92,7 +92,7 @@ def _say_where(folder: Path) -> None:
     places = {
         "emqx/": "the installation, with the packages in releases/",
         "ledger/ledger.db": "the record: open it with any SQLite program",
-        "ledger/log.key": "the key that signs for it: keep it to yourself",
+        "ledger/log.key": "its signing key: keep it to yourself",
         "ledger/views.db": "tables for reading: delete them and they are made again",
     }
     sys.stdout.write(f"\n# The files lie in {folder}\n")
