@@ -183,7 +183,11 @@ def _take(views: sqlite3.Connection, ledger: sqlite3.Connection, batch: int) -> 
         if not _is_of(tracking_of(views), ledger):
             clear_views(views)
         start = tracking_of(views).size
-        _store(views, tuple(read_events(ledger, start=start, stop=start + batch)))
+        events = tuple(read_events(ledger, start=start, stop=start + batch))
+        # None are left where another process took them first; else the log has a hole.
+        if not events and start < log_size(ledger):
+            raise EntryError(start, f"the log goes on behind event {start + batch - 1}")
+        _store(views, events)
         views.execute("COMMIT")
     finally:
         if views.in_transaction:

@@ -14,8 +14,10 @@ def make_ledger(folder: Path, leaves: Sequence[Leaf] = ()) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with closing(sqlite3.connect(folder / "ledger.db", isolation_level=None)) as ledger:
         ledger.execute("PRAGMA journal_mode = WAL")
+        ledger.execute("BEGIN")
         for statement in create_statements():
             ledger.execute(statement)
+        ledger.execute("COMMIT")
     append(folder, leaves)
     return folder
 

@@ -237,12 +237,18 @@ def test_an_event_that_cannot_be_folded_is_named(tmp_path: Path, old: bytes, new
     assert caught.value.number == 0
 
 
-def test_a_gap_in_the_log_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch", [2, 1000])
+@pytest.mark.parametrize("last", [3, 9])
+def test_a_gap_in_the_log_is_named(tmp_path: Path, batch: int, last: int) -> None:
     folder = make_ledger(tmp_path / "ledger", LOG)
-    forge(folder, "DELETE FROM log_leaf WHERE idx = 3")
+    forge(folder, "DELETE FROM log_leaf WHERE idx BETWEEN 3 AND ?", last)
 
-    with pytest.raises(EntryError) as caught:
-        read_folder(folder, everything)
+    with (
+        open_ledger(folder) as ledger,
+        closing(create_views(folder / "views.db")) as views,
+        pytest.raises(EntryError) as caught,
+    ):
+        catch_up(views, ledger, batch=batch)
 
     assert caught.value.number == 3
 
