@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -98,7 +98,10 @@ def _root() -> TyperGroup:
         context_settings=_CONTEXT,
     )
     app.callback()(callback_for_root())
-    return cast("TyperGroup", get_command(app))
+    root = cast("TyperGroup", get_command(app))
+    # Only their names are looked at, for "did you mean".
+    root.commands = cast("dict[str, Any]", dict.fromkeys(COMMANDS))
+    return root
 
 
 def _command(name: str) -> TyperCommand:

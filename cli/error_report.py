@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ledger.domain.reason import Reason
 
 SCHEMA = "release-ledger/error/1"
+_LONGEST = 4000
 
 
 class Told(NamedTuple):
@@ -47,8 +48,13 @@ def as_json(error: LedgerError) -> str:
 
 
 def _lines(told: Told) -> Iterator[str]:
-    yield f"error: {plain(told.message)}"
+    yield f"error: {_cut(told.message)}"
     if told.fact:
-        yield f"  {plain(told.fact)}"
+        yield f"  {_cut(told.fact)}"
     if told.hint:
-        yield f"hint: {plain(told.hint)}"
+        yield f"hint: {_cut(told.hint)}"
+
+
+def _cut(text: str) -> str:
+    # What was typed may be a whole file; the start of it tells.
+    return plain(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")

@@ -8,6 +8,7 @@ nearer to the command wins.
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from math import isnan
 from typing import Annotated
 
 import typer
@@ -50,6 +51,13 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 # Typer calls it so
         raise typer.Exit
 
 
+def _finite(seconds: float) -> float:
+    # No comparison with it is ever true, so it passes every bound, and would wait for ever.
+    if isnan(seconds):
+        raise typer.BadParameter("'nan' is no number of seconds.")
+    return seconds
+
+
 @dataclass(frozen=True, kw_only=True)
 class Everywhere:
     """The options of every command."""
@@ -84,7 +92,9 @@ TicketOption = Annotated[
 ]
 WaitOption = Annotated[
     float,
-    typer.Option("--wait", metavar="SECONDS", min=0, max=86_400, help="How long to wait for another command."),
+    typer.Option(
+        "--wait", metavar="SECONDS", min=0, max=86_400, callback=_finite, help="How long to wait for another command."
+    ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DriverOption = Annotated[
@@ -153,6 +163,22 @@ class ReadOptions:
         str | None,
         typer.Option("--at", metavar="WHEN", help="As it was then: an event number, last~2, a time, `2h ago`."),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterOptions:
+    """Which events are wanted; all of them where nothing is given."""
+
+    since: Annotated[str | None, typer.Option("--since", metavar="WHEN", help="From then on.")] = None
+    until: Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Up to then.")] = None
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="Events of this type; may be repeated.")
+    ] = None
+    vsn: Annotated[str | None, typer.Option("--vsn", metavar="VERSION", help="What concerns this release.")] = None
+    actor: Annotated[str | None, typer.Option("--actor", metavar="ID", help="Done by, as in os:1000.")] = None
+    ticket: Annotated[str | None, typer.Option("--ticket", metavar="ID", help="Of this ticket.")] = None
+    failed: Annotated[bool, typer.Option("--failed", help="What was refused, failed or taken back.")] = False
+    limit: Annotated[int | None, typer.Option("-n", metavar="COUNT", help="At most so many.")] = None
 
 
 VsnArgument = Annotated[str, typer.Argument(metavar="VERSION", help="The release, for example 4.4.16.")]

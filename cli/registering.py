@@ -20,7 +20,7 @@ from cli.session import Session
 from ledger.application.registration import Claim, Registration, register
 from ledger.domain.records import InstallationFacts, Kind
 from ledger.domain.releases import stream_of
-from ledger.errors import UsageError
+from ledger.errors import FailedError, UsageError
 
 SCHEMA = "release-ledger/registration/1"
 
@@ -47,6 +47,13 @@ class OtherRootError(UsageError):
         )
 
 
+class NotRegisteredError(UsageError):
+    """Something that registering writes cannot be written; the node is as it was."""
+
+    def __init__(self, cause: FailedError) -> None:
+        super().__init__(str(cause), fact=cause.fact, hint=cause.hint)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Done:
     """What a registration made."""
@@ -62,8 +69,20 @@ def register_installation(
 ) -> int:
     """Register the installation that is meant; return the exit code.
 
-    Raises: RootMissingError, OtherRootError, and whatever forbids it.
+    Raises: RootMissingError, OtherRootError, NotRegisteredError, and whatever forbids it.
     """
+    try:
+        done = _registered(options, session, makes_ledger=makes_ledger, origin=origin)
+    except FailedError as exc:
+        raise NotRegisteredError(exc) from exc
+    finally:
+        catch_up(session)
+    session.terminal.write(_as_json(done) if session.json else "".join(f"{plain(line)}\n" for line in _lines(done)))
+    _warn(done, session)
+    return 0
+
+
+def _registered(options: InstallationOptions, session: Session, *, makes_ledger: bool, origin: str | None) -> _Done:
     reason, ticket = why(options, session)
     stated = stated_facts(edition=options.edition, otp=options.otp, os_name=options.os, arch=options.arch)
     root = _root(options, session)
@@ -88,11 +107,7 @@ def register_installation(
     if registration.node.root != claim.root:
         raise OtherRootError(node, registration.node.root)
     other = bootstrap.mark_installation(root, made.folder)
-    done = _Done(ledger=made, registration=registration, other_ledger=other, stated=stated)
-    catch_up(session)
-    session.terminal.write(_as_json(done) if session.json else "".join(f"{plain(line)}\n" for line in _lines(done)))
-    _warn(done, session)
-    return 0
+    return _Done(ledger=made, registration=registration, other_ledger=other, stated=stated)
 
 
 def _root(options: InstallationOptions, session: Session) -> Path:

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import typer
 
-from cli.options import ChangeOptions, Everywhere, InstallationOptions, ReadOptions, RecoverOptions
+from cli.options import ChangeOptions, Everywhere, FilterOptions, InstallationOptions, ReadOptions, RecoverOptions
 from cli.session import Session
 
 Command = Callable[..., int]
 Runner = Callable[[Command, Mapping[str, Any], Session], int]
 _Function = TypeVar("_Function", bound=Callable[..., object])
-_GROUPS = (ChangeOptions, RecoverOptions, InstallationOptions, ReadOptions)
+_GROUPS = (ChangeOptions, RecoverOptions, InstallationOptions, ReadOptions, FilterOptions)
 
 
 def spread(command: Command, *, run: Runner) -> Command:

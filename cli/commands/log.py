@@ -1,0 +1,25 @@
+"""List what happened, newest first.
+
+--since and --until take an event number, last~2, a time, `2h ago` or the start of an id.
+"""
+
+from typing import Annotated
+
+import typer
+
+from cli.listing import list_events
+from cli.options import FilterOptions
+from cli.session import Session
+
+EXAMPLE = "log --since '2 days ago' --failed --oneline"
+
+
+def log(
+    *,
+    wanted: FilterOptions,
+    oneline: Annotated[bool, typer.Option("--oneline", help="One line each.")] = False,
+    session: Session,
+) -> int:
+    """Print the events that are wanted."""
+    list_events(wanted, session=session, oneline=oneline)
+    return 0

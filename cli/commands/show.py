@@ -1,0 +1,23 @@
+"""Show one attempt in full, from intent to outcome, or one event that belongs to none.
+
+EVENT is a number, last, last~2, a time, or the start of an id; an event stands for its attempt.
+"""
+
+from typing import Annotated
+
+import typer
+
+from cli.session import Session
+from cli.showing import show_event
+
+EXAMPLE = "show last"
+
+
+def show(
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="Which one: a number, last~2, the start of an id.")],
+    *,
+    session: Session,
+) -> int:
+    """Print it."""
+    show_event(event, session=session)
+    return 0
