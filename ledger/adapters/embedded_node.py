@@ -19,6 +19,7 @@ from typing import TypeVar
 from ledger.adapters import durable
 from ledger.adapters.boot_agreement import disagreements, full_table, restore_saved
 from ledger.adapters.embedded_state import (
+    BOOT_FILES,
     EmbeddedState,
     EmbeddedStateError,
     PendingFile,
@@ -48,7 +49,6 @@ _FIRST_OTP_WITH_RELATIVE_DIRS = 25
 _VM_ARGS_MODE = 0o640
 _SCRIPT_MODE = 0o755
 _BEFORE_RECOVERY = ".ledger-before-recover"
-_BOOT_ORDER = ("releases/emqx_vars", "releases/start_erl.data", "releases/RELEASES")
 
 T = TypeVar("T")
 
@@ -186,7 +186,7 @@ class EmbeddedNode:
     def revive(self) -> tuple[str, ...]:
         """Throw a memory away that cannot be read; the next look boots from disk."""
         done: list[str] = []
-        while len(done) <= len(_BOOT_ORDER):
+        while len(done) <= len(BOOT_FILES):
             try:
                 self._load()
             except EmbeddedStateError as exc:
@@ -377,7 +377,7 @@ def _refuse(call: str, vsn: str, otp_reason: str | None) -> None:
 
 
 def _boot_order(item: tuple[str, PendingFile]) -> int:
-    return _BOOT_ORDER.index(item[0])
+    return BOOT_FILES.index(item[0])
 
 
 def _table(entries: tuple[ReleaseEntry, ...]) -> Table:

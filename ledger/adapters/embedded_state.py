@@ -21,6 +21,8 @@ from ledger.domain.status import ReleaseStatus
 from ledger.errors import OpenAttemptError
 
 STATE_FILE = "data/embedded_node.json"
+# In the order in which they are written.
+BOOT_FILES = ("releases/emqx_vars", "releases/start_erl.data", "releases/RELEASES")
 _VERSION = 1
 _MODE = 0o640
 
@@ -122,23 +124,55 @@ def _state_from(record: Any) -> EmbeddedState:  # noqa: ANN401 # what json.loads
     if record["v"] != _VERSION:
         raise ValueError(f"version {record['v']!r} is not known")
     return EmbeddedState(
-        root=record["root"]["path"],
-        device=record["root"]["device"],
-        inode=record["root"]["inode"],
-        vm_args=record["vm_args"],
-        run=Run.from_record(record["run"]),
-        booted=record["booted"],
-        code=record["code"],
-        erts=record["erts"],
-        memory=tuple(
-            ReleaseEntry(
-                name=entry["name"],
-                vsn=entry["vsn"],
-                erts=entry["erts"],
-                libs=tuple(Lib(*lib) for lib in entry["libs"]),
-                status=ReleaseStatus(entry["status"]),
-            )
-            for entry in record["memory"]
-        ),
-        pending=tuple((path, PendingFile(**pending)) for path, pending in sorted(record["pending"].items())),
+        root=_text(record["root"]["path"]),
+        device=_number(record["root"]["device"]),
+        inode=_number(record["root"]["inode"]),
+        vm_args=_text(record["vm_args"]),
+        run=_run(record["run"]),
+        booted=_text(record["booted"]),
+        code=_text(record["code"]),
+        erts=_text(record["erts"]),
+        memory=tuple(map(_entry, record["memory"])),
+        pending=tuple((_boot_file(path), _pending(file)) for path, file in sorted(record["pending"].items())),
     )
+
+
+def _run(record: Any) -> Run:  # noqa: ANN401 # as above
+    return Run(
+        boot_id=_text(record["boot_id"]),
+        started_at=_text(record["started_at"]),
+        generation=str(int(_text(record["generation"]))),
+    )
+
+
+def _entry(record: Any) -> ReleaseEntry:  # noqa: ANN401 # as above
+    return ReleaseEntry(
+        name=_text(record["name"]),
+        vsn=_text(record["vsn"]),
+        erts=_text(record["erts"]),
+        libs=tuple(Lib(*map(_text, lib)) for lib in record["libs"]),
+        status=ReleaseStatus(record["status"]),
+    )
+
+
+def _pending(record: Any) -> PendingFile:  # noqa: ANN401 # as above
+    was = record["was_sha256"]
+    return PendingFile(_text(record["text"]), _text(record["sha256"]), None if was is None else _text(was))
+
+
+def _boot_file(path: str) -> str:
+    if path not in BOOT_FILES:
+        raise ValueError(f"{path!r} is no boot file")
+    return path
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no number")
+    return value
