@@ -253,6 +253,11 @@ def _drifted(data: Data) -> str:
     return f"found otherwise than recorded: {'; '.join(data.get('differences', ()))}"
 
 
+def _exported(data: Data) -> str:
+    events = "1 event" if data["entries"] == 1 else f"{data['entries']} events"
+    return f"exported {events} as evidence, {data['form']} form, tree of {data['tree_size']}"
+
+
 def _unknown(data: Data) -> str:
     return f"not known to this version: {len(data)} members"
 
@@ -271,4 +276,5 @@ WORDS: Mapping[str, Callable[[Data], str]] = {
     "uninstalled": _uninstalled,
     "node_restarted": _restarted,
     "drift_observed": _drifted,
+    "evidence_exported": _exported,
 }

@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ledger.domain.envelope import EnvelopeMemberError, Sealed
+from ledger.domain.ledger_events import LedgerEvent
 from ledger.domain.releases import NodeReleases, evolve
 from projections.nodes import NodeTable, OpenIntent
 from projections.read import EntryError, StoredEvent
@@ -26,7 +27,10 @@ def fold(node: NodeReleases | None, stored: StoredEvent) -> NodeReleases:
     for a topic of a later version; StreamStartError for a stream without its registration.
     """
     try:
-        return evolve(node, Sealed(stored.envelope).event)
+        event = Sealed(stored.envelope).event
+        if isinstance(event, LedgerEvent):
+            raise EntryError(stored.number, f"{stored.topic} is no event of an installation")
+        return evolve(node, event)
     except EnvelopeMemberError as exc:
         raise EntryError(stored.number, exc.fact) from exc
     except (ValueError, TypeError, AttributeError) as exc:

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.domain.envelope import ClockReading, Stamp, envelope_of
 from ledger.domain.events import AnyReleaseEvent, OperationCompleted
+from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import (
     Actor,
@@ -26,7 +27,7 @@ from ledger.domain.records import (
 from ledger.domain.tables import Tables
 
 PAGE = Path(__file__).parents[1] / "docs/events.md"
-EVENT_CLASSES: tuple[type[AnyReleaseEvent], ...] = get_args(AnyReleaseEvent)
+EVENT_CLASSES: tuple[type[AnyEvent], ...] = (*get_args(AnyReleaseEvent), *LEDGER_CLASSES)
 RECORDS: Mapping[str, type] = {
     "actor": Actor,
     "source": Source,
@@ -69,7 +70,7 @@ def test_every_event_has_its_section_and_no_other_is_there() -> None:
 
 
 @pytest.mark.parametrize("event_class", EVENT_CLASSES, ids=lambda event_class: event_class.__name__)
-def test_the_members_of_an_event_are_those_of_its_class(event_class: type[AnyReleaseEvent]) -> None:
+def test_the_members_of_an_event_are_those_of_its_class(event_class: type[AnyEvent]) -> None:
     """A field ``from_vsn`` is stored as ``from``; what is None or empty is left out."""
     stored = [member_of(field) for field in fields(event_class) if field.name not in NOT_IN_DATA]
 

@@ -12,7 +12,7 @@ from eventsourcing.persistence import JSONTranscoder, StoredEvent
 
 from ledger.application.record_ports import LogMapper, Recording
 from ledger.domain.envelope import Stamp, seal, unseal_event
-from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.ledger_events import AnyEvent
 
 
 class EnvelopeMapper(LogMapper):
@@ -28,11 +28,11 @@ class EnvelopeMapper(LogMapper):
 
         Raises: CanonicalError, EnvelopeSizeError.
         """
-        return [self._sealed(cast("AnyReleaseEvent", event), commit_id) for event in events]
+        return [self._sealed(cast("AnyEvent", event), commit_id) for event in events]
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
         """Return the row of an event that is a commit of its own."""
-        return self._sealed(cast("AnyReleaseEvent", domain_event), self._recording.new_id())
+        return self._sealed(cast("AnyEvent", domain_event), self._recording.new_id())
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
         """Return the event that a row holds.
@@ -48,7 +48,7 @@ class EnvelopeMapper(LogMapper):
         """
         return unseal_event(state)
 
-    def _sealed(self, event: AnyReleaseEvent, commit_id: str) -> StoredEvent:
+    def _sealed(self, event: AnyEvent, commit_id: str) -> StoredEvent:
         recording = self._recording
         moment = recording.clock.read()
         stamp = Stamp(recording.origin, recording.new_id(), commit_id, moment.recorded_at, moment.clock)

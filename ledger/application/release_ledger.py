@@ -20,6 +20,7 @@ from eventsourcing.utils import Environment, EnvType
 from ledger.application.record_ports import Disclosure, LogMapper, LogRecorder, LogStore, Recording
 from ledger.domain.envelope import Recorded
 from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.ledger_events import AnyEvent
 from ledger.domain.releases import NodeReleases, evolve
 from ledger.errors import LockedError, UsageError
 
@@ -106,7 +107,7 @@ class ReleaseLedger(Application[str]):
         super().__init__(env)
 
     def record(
-        self, events: Sequence[AnyReleaseEvent], *, disclosures: Sequence[Disclosure] = (), commit_id: str | None = None
+        self, events: Sequence[AnyEvent], *, disclosures: Sequence[Disclosure] = (), commit_id: str | None = None
     ) -> tuple[int, ...]:
         """Record *events* as one commit and return their leaf indexes.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ledger.domain.canonical import NotCanonicalError, canonical_json
 from ledger.domain.event_codec import data_of, event_from
-from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.ledger_events import AnyEvent
 from ledger.domain.records import Actor, Context, Source
 from ledger.errors import EvidenceError, UsageError
 
@@ -96,7 +96,7 @@ class Sealed:
     envelope: Mapping[str, Any]
 
     @cached_property
-    def event(self) -> AnyReleaseEvent:
+    def event(self) -> AnyEvent:
         """The event.
 
         Raises: UnknownTopicError, EnvelopeMemberError.
@@ -138,7 +138,7 @@ class Recorded:
         return unseal(self.state)
 
     @property
-    def event(self) -> AnyReleaseEvent:
+    def event(self) -> AnyEvent:
         """The event."""
         return self.sealed.event
 
@@ -153,7 +153,7 @@ class Recorded:
         return self.sealed.envelope
 
 
-def seal(event: AnyReleaseEvent, stamp: Stamp) -> bytes:
+def seal(event: AnyEvent, stamp: Stamp) -> bytes:
     """Return the bytes that are stored and hashed for *event*.
 
     Raises: CanonicalError, EnvelopeSizeError.
@@ -166,7 +166,7 @@ def seal(event: AnyReleaseEvent, stamp: Stamp) -> bytes:
     return state
 
 
-def envelope_of(event: AnyReleaseEvent, stamp: Stamp) -> dict[str, object]:
+def envelope_of(event: AnyEvent, stamp: Stamp) -> dict[str, object]:
     """Return the envelope of *event* as an object, absent facts left out."""
     context = event.context
     envelope: dict[str, object] = {
@@ -198,7 +198,7 @@ def unseal(state: bytes) -> Sealed:
     return Sealed(_read(state))
 
 
-def unseal_event(state: bytes) -> AnyReleaseEvent:
+def unseal_event(state: bytes) -> AnyEvent:
     """Return the event that stored bytes hold: as ``unseal(state).event``, and nothing else is made.
 
     Raises: NotCanonicalError, UnknownEnvelopeError, UnknownTopicError, EnvelopeMemberError.
@@ -231,7 +231,7 @@ def _context(actor: tuple[tuple[str, Any], ...], source: tuple[tuple[str, Any], 
     )
 
 
-def _event_of(envelope: Mapping[str, Any]) -> AnyReleaseEvent:
+def _event_of(envelope: Mapping[str, Any]) -> AnyEvent:
     member = envelope.get
     why = (member("node"), member("attempt"), member("reason"), member("ticket"))
     try:

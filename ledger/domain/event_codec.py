@@ -10,6 +10,7 @@ from dataclasses import MISSING, fields
 from typing import Any, NamedTuple, Protocol, get_args
 
 from ledger.domain.events import AnyReleaseEvent, ReleaseEvent
+from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent, LedgerEvent
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run, StagedRecord
 from ledger.domain.tables import Tables
@@ -31,7 +32,7 @@ class UnknownTopicError(EvidenceError):
         self.topic = topic
 
 
-def data_of(event: ReleaseEvent) -> dict[str, object]:
+def data_of(event: ReleaseEvent | LedgerEvent) -> dict[str, object]:
     """Return the ``data`` member of an event's envelope."""
     data: dict[str, object] = {}
     for field in _FIELDS[event.TOPIC]:
@@ -43,7 +44,7 @@ def data_of(event: ReleaseEvent) -> dict[str, object]:
 
 def event_from(
     topic: str, data: Mapping[str, Any], *, originator_id: str, originator_version: int, context: Context
-) -> AnyReleaseEvent:
+) -> AnyEvent:
     """Return the event that an envelope holds.
 
     Raises: UnknownTopicError for a topic outside the table.
@@ -109,7 +110,7 @@ _CODECS: Mapping[object, tuple[Encode, Decode]] = {
 _ENVELOPE_FIELDS = frozenset({"originator_id", "originator_version", "context"})
 
 
-def _fields_of(event_class: type[AnyReleaseEvent]) -> tuple[_Field, ...]:
+def _fields_of(event_class: type[AnyEvent]) -> tuple[_Field, ...]:
     return tuple(
         _Field(
             field.name,
@@ -123,6 +124,6 @@ def _fields_of(event_class: type[AnyReleaseEvent]) -> tuple[_Field, ...]:
     )
 
 
-_CLASSES: tuple[type[AnyReleaseEvent], ...] = get_args(AnyReleaseEvent)
+_CLASSES: tuple[type[AnyEvent], ...] = (*get_args(AnyReleaseEvent), *LEDGER_CLASSES)
 _FIELDS: Mapping[str, tuple[_Field, ...]] = {event_class.TOPIC: _fields_of(event_class) for event_class in _CLASSES}
-TOPICS: Mapping[str, Callable[..., AnyReleaseEvent]] = {event_class.TOPIC: event_class for event_class in _CLASSES}
+TOPICS: Mapping[str, Callable[..., AnyEvent]] = {event_class.TOPIC: event_class for event_class in _CLASSES}

@@ -1,11 +1,12 @@
 """Strategies: versions, names, tables and every class of event, as hypothesis draws them."""
 
 from dataclasses import fields
-from typing import get_args
+from typing import TypeVar, get_args
 
 from hypothesis import strategies as st
 
 from ledger.domain.events import AnyReleaseEvent, InstallationRegistered
+from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent
 from ledger.domain.package import Edition, PackageName
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import (
@@ -29,6 +30,7 @@ from ledger.domain.tables import Table, Tables
 from ledger.domain.version import OtpVsn, Vsn
 
 EVENT_CLASSES: tuple[type[AnyReleaseEvent], ...] = get_args(AnyReleaseEvent)
+_Event = TypeVar("_Event", bound=AnyEvent)
 
 words = st.text(max_size=12)
 some_words = st.text(min_size=1, max_size=12)
@@ -128,7 +130,7 @@ _BY_TYPE: dict[object, st.SearchStrategy[object]] = {
 }
 
 
-def events_of(event_class: type[AnyReleaseEvent]) -> st.SearchStrategy[AnyReleaseEvent]:
+def events_of(event_class: type[_Event]) -> st.SearchStrategy[_Event]:
     """Draw events of one class, with every field that it has."""
     values = {}
     for field in fields(event_class):
@@ -140,5 +142,6 @@ def events_of(event_class: type[AnyReleaseEvent]) -> st.SearchStrategy[AnyReleas
     return st.builds(event_class, **values)
 
 
-events = st.one_of(*map(events_of, EVENT_CLASSES))
+events: st.SearchStrategy[AnyReleaseEvent] = st.one_of(*map(events_of, EVENT_CLASSES))
+ledger_events = st.one_of(*map(events_of, LEDGER_CLASSES))
 later_events = st.one_of(*(events_of(kind) for kind in EVENT_CLASSES if kind is not InstallationRegistered))

@@ -8,14 +8,15 @@ from hypothesis import given
 from ledger.domain.envelope import seal, unseal_event
 from ledger.domain.event_codec import TOPICS, UnknownTopicError, data_of, event_from
 from ledger.domain.events import AnyReleaseEvent, OperationRefused, ReleaseInstalled
+from ledger.domain.ledger_events import LEDGER_CLASSES, LEDGER_STREAM, AnyEvent, AnyLedgerEvent
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import Output
 from ledger.errors import EvidenceError
-from tests.domain.strategies import EVENT_CLASSES, events
+from tests.domain.strategies import EVENT_CLASSES, events, ledger_events
 from tests.fakes.recording import CONTEXT, STAMP, installed
 
 
-def _again(event: AnyReleaseEvent) -> AnyReleaseEvent:
+def _again(event: AnyEvent) -> AnyEvent:
     return event_from(
         event.TOPIC,
         data_of(event),
@@ -28,6 +29,20 @@ def _again(event: AnyReleaseEvent) -> AnyReleaseEvent:
 @given(events)
 def test_every_event_reads_back_from_its_data(event: AnyReleaseEvent) -> None:
     assert _again(event) == event
+
+
+@given(ledger_events)
+def test_every_event_of_the_ledger_reads_back_from_its_data(event: AnyLedgerEvent) -> None:
+    """RULINGS 6: such an event has no driver."""
+    assert _again(event) == event
+    assert "driver" not in data_of(event)
+
+
+def test_events_of_the_ledger_stand_on_one_stream() -> None:
+    """RULINGS 6."""
+    defaults = {field.default for kind in LEDGER_CLASSES for field in fields(kind) if field.name == "originator_id"}
+
+    assert defaults == {LEDGER_STREAM}
 
 
 def test_what_was_sealed_gives_its_event_back_alone() -> None:
@@ -44,9 +59,10 @@ def test_an_absent_fact_is_a_missing_member(event: AnyReleaseEvent) -> None:
 
 
 def test_every_class_of_event_has_a_topic_of_its_own() -> None:
-    """ARCHITECTURE section 4: a topic is `emqx.release.<name>.v1`."""
-    assert list(TOPICS.values()) == list(EVENT_CLASSES)
-    assert all(topic.startswith("emqx.release.") and topic.endswith(".v1") for topic in TOPICS)
+    """ARCHITECTURE section 4: a topic is `emqx.release.<name>.v1`; RULINGS 6: or `emqx.ledger.<name>.v1`."""
+    assert list(TOPICS.values()) == [*EVENT_CLASSES, *LEDGER_CLASSES]
+    assert all(event.TOPIC.startswith("emqx.release.") and event.TOPIC.endswith(".v1") for event in EVENT_CLASSES)
+    assert all(event.TOPIC.startswith("emqx.ledger.") and event.TOPIC.endswith(".v1") for event in LEDGER_CLASSES)
 
 
 def test_what_stands_in_the_envelope_does_not_stand_in_the_data() -> None:

@@ -1,0 +1,47 @@
+"""Events of the ledger as a whole, version 1: those that belong to no installation (RULINGS 6).
+
+They stand on one stream, ``ledger``, under topics ``emqx.ledger.<name>.v1``, and carry no node
+and no driver. The fold of an installation never meets them. What ``events.py`` says of topics
+and of recorded classes holds here too.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.records import Context
+
+LEDGER_STREAM = "ledger"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerEvent:
+    """One fact about the ledger itself: its place in the stream, who and why."""
+
+    TOPIC: ClassVar[str]
+
+    originator_id: str = LEDGER_STREAM
+    originator_version: int
+    context: Context
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceExported(LedgerEvent):
+    """An evidence bundle left the ledger: of the tree of *tree_size* events, known by its manifest's digest.
+
+    *form* is ``whole`` or ``sample``; *disclosed* counts the personal values that went with it.
+    """
+
+    TOPIC = "emqx.ledger.evidence_exported.v1"
+
+    form: str
+    tree_size: int
+    entries: int
+    disclosed: int
+    filters: tuple[str, ...] = ()
+    manifest_sha256: str
+
+
+AnyLedgerEvent = EvidenceExported
+LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = (EvidenceExported,)
+AnyEvent = AnyReleaseEvent | AnyLedgerEvent
