@@ -40,6 +40,7 @@ LOCK_TIMEOUT_SECONDS = 5
 _CACHED_STATEMENTS = 128
 _FULL = 2
 _HIGHEST = 2**62
+_PAGE = 1000
 _ROWS = (
     "SELECT l.idx + 1 AS id, e.originator_id, e.originator_version, e.topic, e.state "
     "FROM log_leaf AS l CROSS JOIN stored_events AS e USING (originator_id, originator_version) "
@@ -234,8 +235,16 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
     def select_states(
         self, stream: str, *, gt: int | None, lte: int | None, desc: bool, limit: int | None
     ) -> Iterator[bytes]:
-        """Yield the stored bytes of one stream in the order of their versions."""
-        return (state for _, _, state in self._select_stream(stream, gt=gt, lte=lte, desc=desc, limit=limit))
+        """Yield the stored bytes of one stream in the order of their versions, page by page: memory stays flat."""
+        while limit is None or limit > 0:
+            page = _PAGE if limit is None else min(limit, _PAGE)
+            rows = self._select_stream(stream, gt=gt, lte=lte, desc=desc, limit=page)
+            for _, _, state in rows:
+                yield state
+            if len(rows) < page:
+                return
+            gt, lte = (gt, rows[-1][0] - 1) if desc else (rows[-1][0], lte)
+            limit = None if limit is None else limit - page
 
     def _select_stream(
         self, stream: str, *, gt: int | None, lte: int | None, desc: bool, limit: int | None

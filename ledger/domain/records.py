@@ -5,7 +5,7 @@ reads back equal to what was written.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
@@ -21,7 +21,7 @@ class _Record:
     @classmethod
     def from_record(cls, record: Mapping[str, object]) -> Self:
         """Return what a stored object says; members of later versions are left to the envelope."""
-        return cls(**{field.name: record[field.name] for field in fields(cls) if field.name in record})
+        return cls(**{name: record[name] for name in cls.__dataclass_fields__ if name in record})
 
 
 @dataclass(frozen=True, kw_only=True)
