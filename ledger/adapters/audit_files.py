@@ -1,0 +1,134 @@
+"""The files of a bundle, from a folder or a zip, without trust in either.
+
+A name is a relative path of plain parts: no ``..``, no empty part, no backslash, no control
+character. A link, a device or a doubled name is *failed*, and nothing is ever extracted: each
+file is read into memory, up to 64 MiB.
+"""
+
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from ledger.application.audit_source import PartMissingError, PartWrongError
+
+MAX_FILE = 64 * 1024 * 1024
+_LINK = stat.S_IFLNK
+
+
+class Files(Protocol):
+    """Where the files of a bundle lie."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all files."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file.
+
+        Raises: PartMissingError.
+        """
+        ...
+
+
+class FolderFiles:
+    """The files below one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.names = frozenset(_walk(root, ""))
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file; a link is not followed.
+
+        Raises: PartMissingError, PartWrongError.
+        """
+        if name not in self.names:
+            raise PartMissingError(name)
+        try:
+            descriptor = os.open(self._root / name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(descriptor, "rb") as file:
+                return _limited(name, file.read(MAX_FILE + 1))
+        except OSError as exc:
+            raise PartMissingError(name, fact=exc.strerror or str(exc)) from exc
+
+
+class ZipFiles:
+    """The files inside one zip."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for member in archive.infolist():
+            name = _plain(member.orig_filename)
+            if name in self._members:
+                raise PartWrongError(name, fact="its name stands in the zip twice")
+            if stat.S_IFMT(member.external_attr >> 16) == _LINK or member.is_dir():
+                raise PartWrongError(name, fact="it is no plain file")
+            self._members[name] = member
+        self.names = frozenset(self._members)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a member.
+
+        Raises: PartMissingError, PartWrongError.
+        """
+        if name not in self._members:
+            raise PartMissingError(name)
+        try:
+            with self._archive.open(self._members[name]) as file:
+                return _limited(name, file.read(MAX_FILE + 1))
+        except (zipfile.BadZipFile, zlib.error, EOFError) as exc:
+            raise PartWrongError(name, fact=f"it cannot be unpacked: {exc}") from exc
+        except (OSError, NotImplementedError, RuntimeError, ValueError) as exc:
+            raise PartMissingError(name, fact=f"it cannot be unpacked: {exc}") from exc
+
+
+@contextmanager
+def open_files(path: Path) -> Iterator[Files]:
+    """Give the files of the folder or zip *path*.
+
+    Raises: PartMissingError, PartWrongError.
+    """
+    if path.is_dir():
+        yield FolderFiles(path)
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as exc:
+        raise PartMissingError(str(path), fact=f"it is neither a folder nor a zip: {exc}") from exc
+    with archive:
+        yield ZipFiles(archive)
+
+
+def _walk(root: Path, below: str) -> Iterator[str]:
+    try:
+        entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
+    except OSError as exc:
+        raise PartMissingError(str(root / below), fact=exc.strerror or str(exc)) from exc
+    for entry in entries:
+        name = f"{below}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(root, f"{name}/")
+        elif entry.is_file(follow_symlinks=False):
+            yield _plain(name)
+        else:
+            raise PartWrongError(name, fact="it is a link or no plain file")
+
+
+def _plain(name: str) -> str:
+    parts = name.split("/")
+    if "\\" in name or not name.isprintable() or any(part in {"", ".", ".."} for part in parts):
+        raise PartWrongError(ascii(name), fact="its name leads out of the bundle, or is none that a bundle has")
+    return name
+
+
+def _limited(name: str, data: bytes) -> bytes:
+    if len(data) > MAX_FILE:
+        raise PartMissingError(name, fact=f"it is larger than {MAX_FILE} bytes")
+    return data

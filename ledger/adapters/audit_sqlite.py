@@ -1,0 +1,207 @@
+"""A ledger in SQLite as a verifier reads it: nothing is written, not even beside it.
+
+- Without a write-ahead file the database is read as an immutable file, so that SQLite makes no
+  ``-shm`` beside it. That takes no lock, so ``changed`` tells afterwards whether somebody wrote
+  meanwhile; the caller then reads again with *shared* set.
+- With a write-ahead file and its shared memory, somebody writes now: it is read in one
+  transaction, as any reader would.
+- With a write-ahead file alone (a copied folder, or one that the auditor may not write), both
+  files are copied to a private folder and the copy is read.
+
+The order is that of ``log_leaf.idx``. An event is stored in the row that follows its index, so
+rows are joined by that number, and looked up by their key where it does not fit.
+"""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
+from ledger.application.audit_source import HeldNote, Nature, PartMissingError, PartWrongError, StoredLeaf
+from ledger.tlog.tiles import WIDTH, Tile, tiles_of_size
+
+_LEAVES = (
+    "SELECT l.idx, l.leaf_hash, e.state, e.originator_id, e.originator_version, e.topic, "
+    "l.originator_id IS e.originator_id AND l.originator_version IS e.originator_version "
+    "AND typeof(e.state) = 'blob' AND typeof(l.leaf_hash) = 'blob' "
+    "FROM log_leaf AS l LEFT JOIN stored_events AS e ON e.rowid = l.idx + 1 "
+    "WHERE l.idx >= ? AND l.idx < ? ORDER BY l.idx"
+)
+_LEAF = (
+    "SELECT l.idx, l.leaf_hash, e.state, e.originator_id, e.originator_version, e.topic "
+    "FROM log_leaf AS l JOIN stored_events AS e USING (originator_id, originator_version) "
+    "WHERE l.idx = ? AND typeof(e.state) = 'blob' AND typeof(l.leaf_hash) = 'blob'"
+)
+_OUTSIDE = (
+    "SELECT e.originator_id, e.originator_version FROM stored_events AS e LEFT JOIN log_leaf AS l "
+    "USING (originator_id, originator_version) WHERE l.idx IS NULL LIMIT 1"
+)
+_HELD_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM log_leaf WHERE idx < ? GROUP BY originator_id"
+
+
+class SqliteSource:
+    """The tables of evidence.md 5.1 (an ``audit_source.LogSource``)."""
+
+    nature = Nature(name="ledger", commits=True, entries=True, native=True)
+
+    def __init__(self, connection: sqlite3.Connection, *, path: Path, before: tuple[object, ...] | None) -> None:
+        self._connection = connection
+        self._path = path
+        self._before = before
+
+    @property
+    def changed(self) -> bool:
+        """Tell whether somebody wrote while the file was read without a lock."""
+        return self._before is not None and self._before != _state_of(self._path)
+
+    def size(self) -> int | None:
+        """Return the number of leaves."""
+        return self._number("SELECT COUNT(*) FROM log_leaf")
+
+    def leaves(self, start: int, end: int) -> Iterator[Sequence[StoredLeaf]]:
+        """Yield the leaves in the order of their index, a tile's worth at a time."""
+        with _readable(self._path):
+            cursor = self._connection.execute(_LEAVES, (start, end))
+            while rows := cursor.fetchmany(WIDTH):
+                yield [row[:6] if row[6] else self._looked_up(row[0]) for row in rows]
+
+    def _looked_up(self, index: int) -> StoredLeaf:
+        row: StoredLeaf | None = self._connection.execute(_LEAF, (index,)).fetchone()
+        if row is None:
+            raise PartWrongError(f"event {index}", fact="the table of events does not hold what the tree counts")
+        return row
+
+    def checkpoints(self, above: int) -> Iterator[tuple[int | None, bytes]]:
+        """Yield the checkpoints by their size."""
+        with _readable(self._path):
+            rows = self._connection.execute(
+                "SELECT size, note FROM log_checkpoint WHERE size > ? ORDER BY size", (above,)
+            )
+            for size, note in rows:
+                if not isinstance(note, bytes):
+                    raise PartWrongError(f"checkpoint {size}", fact="it is no text")
+                yield size, note
+
+    def tile(self, tile: Tile) -> bytes:
+        """Return a row of ``log_tile``; one that grew on may be cut."""
+        with _readable(self._path):
+            row = self._connection.execute(
+                "SELECT hashes FROM log_tile WHERE level = ? AND n = ?", (tile.level, tile.n)
+            ).fetchone()
+        if row is None:
+            raise PartMissingError(str(tile))
+        found = row[0]
+        if not isinstance(found, bytes) or len(found) % 32 or len(found) < tile.width * 32:
+            raise PartWrongError(str(tile), fact="it is shorter than the tree, or holds no hashes")
+        return found[: tile.width * 32]
+
+    def anchors(self) -> Iterator[HeldNote]:
+        """Yield what the sinks answered."""
+        with _readable(self._path):
+            rows = self._connection.execute("SELECT size, sink, proof FROM anchor ORDER BY size, sink").fetchall()
+        for size, sink, proof in rows:
+            data = proof if isinstance(proof, bytes) else b""
+            yield HeldNote(f"anchor {size} of {bytes(sink).decode(errors='replace')!a}", data)
+
+    def surplus(self, size: int) -> Iterator[str]:
+        """Yield what lies outside the tree: events without a leaf, and tiles that it does not have."""
+        with _readable(self._path):
+            if self._number("SELECT COUNT(*) FROM stored_events") != size:
+                stream, version = self._connection.execute(_OUTSIDE).fetchone() or (b"?", "?")
+                shown = bytes(stream).decode(errors="replace")
+                yield f"an event lies outside the tree: version {version} of {shown!a}"
+            tiles = {(tile.level, tile.n): tile.width for tile in tiles_of_size(size)}
+            for level, n, length in self._connection.execute("SELECT level, n, length(hashes) FROM log_tile"):
+                if tiles.get((level, n), -1) * 32 != length:
+                    yield f"tile {n} of level {level} is larger than the tree, or not of it"
+
+    def versions_before(self, start: int) -> Mapping[bytes, int] | None:
+        """Return the last version of each stream before leaf *start*."""
+        with _readable(self._path):
+            return dict(self._connection.execute(_HELD_VERSIONS, (start,)).fetchall())
+
+    def _number(self, statement: str) -> int:
+        with _readable(self._path):
+            number: int = self._connection.execute(statement).fetchone()[0]
+            return number
+
+
+@contextmanager
+def open_source(path: Path, *, shared: bool = False) -> Iterator[SqliteSource]:
+    """Give the ledger in the file *path*, to be read only.
+
+    Raises: PartMissingError where it cannot be read as a ledger.
+    """
+    with tempfile.TemporaryDirectory(prefix="release-ledger-verify-") as private:
+        with _readable(path):
+            before = _state_of(path)
+            if shared or _size_of(_beside(path, "-wal")):
+                before = None
+                live = shared or _beside(path, "-shm").exists()
+                connection = (_connect_shared if live else _connect_copy)(path, Path(private))
+            else:
+                connection = _connect(path, "mode=ro&immutable=1")
+        with closing(connection):
+            with _readable(path):
+                _check_kind(connection, path)
+            yield SqliteSource(connection, path=path, before=before)
+
+
+def _connect_shared(path: Path, private: Path) -> sqlite3.Connection:
+    try:
+        connection = _connect(path, "mode=ro")
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        return _connect_copy(path, private)
+    return connection
+
+
+def _connect_copy(path: Path, private: Path) -> sqlite3.Connection:
+    copy = private / "ledger.db"
+    for suffix in ("", "-wal"):
+        found = _beside(path, suffix)
+        if found.exists():
+            shutil.copyfile(found, _beside(copy, suffix))
+    return _connect(copy, "mode=rw")
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+    connection.text_factory = bytes
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("BEGIN")
+    return connection
+
+
+def _check_kind(connection: sqlite3.Connection, path: Path) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION_ID or version != SCHEMA_VERSION:
+        raise PartMissingError(str(path), fact=f"it is no ledger with tables of version {SCHEMA_VERSION}")
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as exc:
+        raise PartMissingError(str(path), fact=f"the store says: {exc}") from exc
+
+
+def _state_of(path: Path) -> tuple[object, ...] | None:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(f"{path.name}{suffix}")
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,108 @@
+"""Notes that were kept outside the record, opened by the auditor's policy.
+
+The auditor's own note, notes of other holders and the tip guard must be continued by the record
+(level 3); copies of cosigned notes in the record count for what their witnesses say (level 4).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ledger.application.audit_report import Finding, Level, Verdict
+from ledger.application.audit_source import HeldNote
+from ledger.application.audit_trust import PolicyMissingError, Trust, failed_by, read_unsigned
+from ledger.errors import LedgerError
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.notation import FormatError
+from ledger.tlog.policy import WitnessedCheckpoint
+
+_SIGNATURE_LINE = "\n\N{EM DASH} ".encode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """One such note: what it says, and what it counts for."""
+
+    name: str
+    checkpoint: Checkpoint
+    opened: WitnessedCheckpoint | None
+    level: Level
+    outside: bool = True
+    guard: bool = False
+
+
+class Holding:
+    """Up to which size somebody outside holds the log, who does, and whether a quorum was met."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        self.size = 0
+        self.names: set[str] = set()
+        self.quorum = False
+
+    def add(self, opened: WitnessedCheckpoint, name: str) -> None:
+        """Count the witnesses that cosigned, as far as the policy lets them count."""
+        quorum = self._trust.has_quorum(opened)
+        self.quorum = self.quorum or quorum
+        if quorum or (opened.witnesses and not self._trust.asks_for_quorum):
+            names = ", ".join(sorted(witness.decode(errors="replace") for witness in opened.witnesses))
+            self.add_size(opened.opened.checkpoint.size, names or name)
+
+    def add_size(self, size: int, name: str) -> None:
+        """Count *name* as a holder of *size*."""
+        if size > self.size:
+            self.size, self.names = size, {name}
+        elif size == self.size:
+            self.names.add(name)
+
+
+Opened = tuple[tuple[Reference, ...], tuple[Finding, ...], tuple[str, ...]]
+
+
+def open_references(trust: Trust, *, anchors: Sequence[HeldNote], since: HeldNote | None) -> Opened:
+    """Return the notes that the record must continue, what is wrong with others, and remarks."""
+    references: list[Reference] = []
+    findings: list[Finding] = []
+    remarks: list[str] = []
+    own = [*([since] if since is not None and since not in trust.held else []), *trust.held]
+    if trust.guard is not None and trust.guard.data is not None:
+        own.append(HeldNote(trust.guard.name, trust.guard.data, outside=False))
+    for note in own:
+        found = _open(trust, note, Level.HISTORY)
+        (findings if isinstance(found, Finding) else references).append(found)  # type: ignore[arg-type] # each kind goes into the list of its own
+    for note in anchors:
+        if _SIGNATURE_LINE not in note.data:
+            remarks.append(f"{note.name} is no signed note; it was not checked")
+            continue
+        found = _open(trust, note, Level.OUTSIDE)
+        if isinstance(found, Finding):
+            findings.append(found)
+        elif found.opened is not None and found.opened.witnesses:
+            references.append(found)
+        else:
+            remarks.append(f"{note.name} says size {found.checkpoint.size}; no known witness vouches for it")
+    return tuple(references), tuple(findings), tuple(remarks)
+
+
+def _open(trust: Trust, note: HeldNote, level: Level) -> Reference | Finding:
+    guard = trust.guard is not None and note.name == trust.guard.name
+    try:
+        try:
+            opened = trust.open(note.data)
+        except PolicyMissingError:
+            checkpoint = read_unsigned(note.data)
+            return Reference(
+                name=note.name, checkpoint=checkpoint, opened=None, level=level, outside=note.outside, guard=guard
+            )
+    except LedgerError as exc:
+        # What was kept elsewhere and cannot be read speaks neither for nor against the record.
+        unreadable = level is Level.HISTORY and isinstance(exc, FormatError)
+        verdict = Verdict.FAILED if failed_by(exc) and not unreadable else Verdict.UNDECIDED
+        return Finding(level, verdict, note.name, f"{exc}: {exc.fact}")
+    return Reference(
+        name=note.name,
+        checkpoint=opened.opened.checkpoint,
+        opened=opened,
+        level=level,
+        outside=note.outside,
+        guard=guard,
+    )

@@ -1,0 +1,162 @@
+"""Level 5 of evidence.md 6.1: whether the record tells a history that can have happened.
+
+Every stream is folded afresh with the rules of the domain. Each event must start from the tables
+that the fold has reached, and must lead to those that it states; a step belongs to an open
+attempt and acts on a release in a status that OTP allows; an attempt ends before the next one
+begins; what a restart undid is named. An attempt that is still open is told, not condemned:
+it is what a crash leaves, and ``recover`` closes it. Whether the node agrees is not known here.
+
+These are rules of this product's own events, so a topic that this version does not know leaves
+the level undecided.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
+from ledger.domain.envelope import unseal
+from ledger.domain.event_codec import UnknownTopicError
+from ledger.domain.events import (
+    AnyReleaseEvent,
+    DriftObserved,
+    InstallationRegistered,
+    NodeRestarted,
+    OperationCompleted,
+    OperationFailed,
+    OperationRecovered,
+    OperationRefused,
+    OperationRequested,
+    ReleaseDowngraded,
+    ReleaseInstalled,
+    ReleaseMadePermanent,
+    ReleaseUninstalled,
+    ReleaseUnpacked,
+)
+from ledger.domain.ledger_events import LedgerEvent
+from ledger.domain.releases import NodeReleases, evolve, table_digest
+from ledger.domain.status import ReleaseStatus
+from ledger.errors import LedgerError
+
+_RELEASES = "release:"
+_Steps = ReleaseUnpacked | ReleaseInstalled | ReleaseDowngraded | ReleaseMadePermanent | ReleaseUninstalled
+
+
+class Meaning:
+    """The fold of every stream, and what was found wrong on the way."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, NodeReleases | None] = {}
+        self._begun: dict[str, int] = {}
+        self.findings: list[Finding] = []
+
+    def take(self, index: int, state: bytes) -> bool:
+        """Follow the event at leaf *index*; return False when its stream cannot be followed on."""
+        try:
+            event = unseal(state).event
+        except UnknownTopicError as exc:
+            self._find(index, Verdict.UNDECIDED, str(exc))
+            return True
+        except LedgerError as exc:
+            self._find(index, Verdict.FAILED, f"{exc}: {exc.fact}")
+            return False
+        if isinstance(event, LedgerEvent):
+            return True  # of no installation: its place in its stream is all that can be wrong
+        stream = event.originator_id
+        node = self._nodes.get(stream)
+        fault = next(_faults(node, event), None)
+        try:
+            after = evolve(node, event)
+            fault = fault or next(_faults_after(after, event), None)
+        except LedgerError as exc:
+            fault = f"{exc}: {exc.fact}"
+        if fault is not None:
+            self._find(index, Verdict.FAILED, fault)
+            return False
+        if after.open_attempt is not None and (node is None or node.open_attempt is None):
+            self._begun[stream] = index
+        self._nodes[stream] = after
+        return True
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what is open at the end."""
+        for stream, node in self._nodes.items():
+            if node is not None and node.open_attempt is not None:
+                verb = f"{node.open_attempt.verb} {node.open_attempt.to or ''}".strip()
+                yield f"an attempt is open on {node.node} since event {self._begun[stream]}: {verb}"
+
+    def _find(self, index: int, verdict: Verdict, what: str) -> None:
+        self.findings.append(Finding(Level.MEANING, verdict, f"event {index}", what))
+
+
+def read_meaning(report: AuditReport, events: Iterable[tuple[int, bytes]]) -> AuditReport:
+    """Return *report* with level 5 over *events*, all leaves of the log with their index."""
+    meaning = Meaning()
+    for index, state in events:
+        if not meaning.take(index, state):
+            break
+    found = tuple(meaning.findings)
+    return replace(
+        report,
+        asked=report.asked | {Level.MEANING},
+        holding=report.holding if found else report.holding | {Level.MEANING},
+        findings=report.findings + found,
+        remarks=(*report.remarks, *meaning.remarks()),
+    )
+
+
+def _faults(node: NodeReleases | None, event: AnyReleaseEvent) -> Iterator[str]:
+    """Yield why *event* cannot have happened to *node*."""
+    if node is None:
+        return  # evolve itself refuses a stream that begins with another event
+    if isinstance(event, InstallationRegistered):
+        yield "the installation was registered before"
+        return
+    before: str | None = getattr(event, "before_sha256", None)
+    if before is not None and before != table_digest(node.tables):
+        yield "it starts from other tables than the history up to it leads to"
+    yield from _attempt_faults(node, event)
+    if isinstance(event, _Steps):
+        yield from _step_faults(node, event)
+
+
+def _attempt_faults(node: NodeReleases, event: AnyReleaseEvent) -> Iterator[str]:
+    attempt = node.open_attempt
+    same = attempt is not None and event.context.attempt == attempt.attempt
+    if isinstance(event, OperationRequested | OperationRefused) and attempt is not None:
+        yield "it begins while another attempt is open"
+    elif isinstance(event, OperationCompleted | OperationFailed) and not same:
+        yield "it ends an attempt that is not open"
+    elif isinstance(event, OperationRecovered) and attempt is not None and not same:
+        yield "it closes another attempt than the open one"
+    elif isinstance(event, _Steps) and not same:
+        yield "it is a step of an attempt that is not open"
+    elif isinstance(event, NodeRestarted) and event.before != node.tables:
+        yield "it restarts from other tables than the history up to it leads to"
+    elif isinstance(event, NodeRestarted) and frozenset(event.reverted) != frozenset(_undone(event)):
+        yield "it does not name the releases that the restart undid"
+    elif isinstance(event, DriftObserved) and event.recorded != node.tables:
+        yield "it compares with other tables than the history up to it leads to"
+
+
+def _step_faults(node: NodeReleases, event: _Steps) -> Iterator[str]:
+    vsn = event.to if isinstance(event, ReleaseInstalled | ReleaseDowngraded) else event.vsn
+    status = node.tables.status(vsn)
+    allowed = isinstance(event, ReleaseUnpacked) or status is not None
+    if isinstance(event, ReleaseUninstalled):
+        allowed = status in {ReleaseStatus.OLD, ReleaseStatus.UNPACKED}
+    elif isinstance(event, ReleaseMadePermanent):
+        allowed = status in {ReleaseStatus.CURRENT, ReleaseStatus.PERMANENT}
+    if not allowed:
+        yield f"{vsn} is {status or 'not known'} there, which does not allow it"
+
+
+def _faults_after(node: NodeReleases, event: AnyReleaseEvent) -> Iterator[str]:
+    stated: str | None = getattr(event, "after_sha256", None) or getattr(event, "table_sha256", None)
+    if stated is not None and stated != table_digest(node.tables):
+        yield "it leads to other tables than it states"
+
+
+def _undone(event: NodeRestarted) -> Iterator[str]:
+    for vsn, status in event.before.memory:
+        if status is ReleaseStatus.CURRENT and event.after.status(vsn) is not ReleaseStatus.CURRENT:
+            yield vsn
