@@ -39,8 +39,8 @@ demo: $(READY)
 test: lint unit
 
 unit: $(READY)
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov=ledger.domain --cov=ledger.tlog --cov-branch --cov-fail-under=100 \
-	  --cov-report=term-missing:skip-covered
+	@COVERAGE_FILE=$(VENV)/coverage $(BIN)/python -m pytest -n $(WORKERS) --cov=ledger.domain --cov=ledger.tlog \
+	  --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 lint: $(READY)
 	@$(BIN)/ruff check --quiet .
@@ -53,6 +53,6 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) demo-out build dist *.egg-info .coverage .coverage.* .hypothesis
+	rm -rf $(VENV) demo-out build dist *.egg-info .hypothesis
 	rm -rf .mypy_cache .ruff_cache .import_linter_cache .grimp_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
