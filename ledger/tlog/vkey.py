@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import sha256
 
 from ledger.errors import CheckFailedError
@@ -153,6 +154,7 @@ def key_id(name: str, *, key: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + key).digest()[:KEY_ID_SIZE]
 
 
+@lru_cache(maxsize=64)  # every note that a log signs names the same key
 def require_key_name(name: str) -> str:
     """Return *name* if it can name a key.
 
