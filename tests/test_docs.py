@@ -5,6 +5,8 @@ installation of the demo.
 """
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,15 @@ MOST_LINES = 80
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, ...]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of the demo's walk."""
+    return tmp_path_factory.mktemp("walk")
+
+
+@pytest.fixture(scope="module")
+def walked(folder: Path) -> tuple[Run, ...]:
     """Give the runs of the demo's walk."""
-    return tuple(run for _, run in walk(tmp_path_factory.mktemp("walk")))
+    return tuple(run for _, run in walk(folder))
 
 
 def test_each_command_of_the_walk_ends_as_it_should(walked: tuple[Run, ...]) -> None:
@@ -44,6 +52,16 @@ def test_the_transcript_of_the_readme_is_part_of_the_walk(walked: tuple[Run, ...
 
     assert shown
     assert missed == []
+
+
+@pytest.mark.usefixtures("walked")
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "docs/trust.md"])
+def test_a_page_says_that_commits_are_not_signed_as_long_as_they_are_not(name: str, folder: Path) -> None:
+    """STYLE, "README": no claim without what shows it, and no limit that is gone."""
+    with closing(sqlite3.connect(folder / "ledger/ledger.db")) as ledger:
+        ((notes,),) = ledger.execute("SELECT count(*) FROM log_checkpoint")
+
+    assert ("not signed yet" in _text(name)) is (notes == 0)
 
 
 @pytest.mark.parametrize("page", WITH_SESSION, ids=lambda page: page.name)
