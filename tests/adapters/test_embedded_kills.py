@@ -89,9 +89,9 @@ def _die_at(number: int) -> None:
     left = count(number - 1, -1)
     sync = os.fsync
 
-    def dying(descriptor: object) -> None:
+    def dying(fd: object) -> None:
         if next(left) == 0:
             os._exit(9)
-        sync(descriptor)  # type: ignore[arg-type] # whatever the caller gave
+        sync(fd)  # type: ignore[arg-type] # whatever the caller gave
 
     os.fsync = dying
