@@ -371,15 +371,17 @@ class _Audit:
     def _unheld_since(self) -> str | None:
         if self._read is None or not self._first <= self._holding.size < self._builder.size:
             return None
-        for rows in self._source.leaves(self._holding.size, self._holding.size + 1):
-            for row in rows:
-                try:
-                    return None if row[2] is None else self._read(row[2], row[5] or b"").recorded_at.decode()
-                except LedgerError:
-                    return None
-        return None
+        rows = next(self._source.leaves(self._holding.size, self._builder.size), ())
+        try:
+            row = next(iter(rows), None)
+            return None if row is None or row[2] is None else self._read(row[2], row[5] or b"").recorded_at.decode()
+        except LedgerError:
+            return None
 
     def _find(self, level: Level, verdict: Verdict, where: str, what: str) -> None:
+        # What cannot be checked is told once, not for each of a million checkpoints.
+        if verdict is Verdict.UNDECIDED and any((level, what) == (each.level, each.what) for each in self._findings):
+            return
         self._findings.append(Finding(level, verdict, where, what))
 
     def _stop(self, level: Level, where: str, what: str) -> None:

@@ -71,7 +71,7 @@ class LogSource(Protocol):
         ...
 
     def leaves(self, start: int, end: int) -> Iterator[Sequence[StoredLeaf]]:
-        """Yield the leaves from *start* up to but without *end*, in the order of the log, in batches.
+        """Yield the leaves from *start* up to but without *end*, the size of the log, in its order, in batches.
 
         Raises: PartMissingError, PartWrongError.
         """

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 
 from ledger.adapters.audit_sqlite import open_source
@@ -35,7 +36,6 @@ from ledger.tlog.cosignature import KeySigner
 from ledger.tlog.note import Note, Signature, sign_note
 from ledger.tlog.policy import Log, Policy, Witness
 from ledger.tlog.tree_builder import TreeBuilder
-from ledger.tlog.vkey import Vkey
 from tests.fakes.recording import CONTEXT, ORIGIN, open_ledger, recording, registered
 from tests.tlog.keys import make_witness
 
@@ -52,6 +52,14 @@ def upgrades() -> Iterator[AnyReleaseEvent]:
         for event in _upgrade(node, number):
             node = evolve(node, event)
             yield event
+
+
+def repeated() -> Iterator[AnyReleaseEvent]:
+    """Yield events without end whose form is that of real ones; they tell no possible history."""
+    attempt = tuple(event for _, event in zip(range(6), upgrades(), strict=False))
+    yield attempt[0]
+    for version, event in enumerate(cycle(attempt[1:]), 2):
+        yield replace(event, originator_version=version)
 
 
 def _upgrade(node: NodeReleases, number: int) -> Iterator[AnyReleaseEvent]:
@@ -213,7 +221,3 @@ def edit_state(database: Path, version: int, change: Callable[[bytes], bytes]) -
 def _drop_rails(connection: sqlite3.Connection) -> None:
     for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
         connection.execute(f"DROP TRIGGER {name}")
-
-
-def vkey_of(case: Case) -> Vkey:
-    return case.key.vkey

@@ -1,0 +1,148 @@
+"""What is verified, and what a host has for checking its own ledger.
+
+A path is a ledger (its folder or its database), a bundle (folder or zip) or a folder of tiles.
+
+A host's own check takes its trust from outside the database: the public key and the witnesses
+from files beside it, the newest signed note from the tip guard, other notes from the files of
+its outside holders. Whoever can write all of these can deceive this check; an auditor brings
+his own key or policy.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.adapters.audit_bundle import BundleSample, bundle_source, is_bundle
+from ledger.adapters.audit_files import open_files
+from ledger.adapters.audit_sqlite import open_source
+from ledger.adapters.audit_tiles import foreign_source
+from ledger.adapters.ledger_folder import LedgerFolder
+from ledger.adapters.signatures import PRIMITIVES
+from ledger.adapters.tip_guard import GuardAccessError
+from ledger.application.audit import Progress
+from ledger.application.audit_report import AuditReport, Level
+from ledger.application.audit_source import HeldNote, PartMissingError
+from ledger.application.audit_trust import Guard, Trust
+from ledger.application.verification import verify_log, verify_sample
+from ledger.tlog.notation import FormatError
+from ledger.tlog.note import Note
+from ledger.tlog.policy import Log, Policy
+from ledger.tlog.policy_file import parse_policy
+from ledger.tlog.vkey import Vkey
+
+_FILE = "file:"
+_TAIL = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One verification that is asked for."""
+
+    path: Path
+    trust: Trust
+    level: Level | None = None
+    since: HeldNote | None = None
+    progress: Progress | None = None
+
+
+def database_of(path: Path) -> Path | None:
+    """Return the database of the ledger at *path*, None where *path* is something else."""
+    inside = path / "ledger.db"
+    if inside.is_file():
+        return inside
+    return path if path.suffix == ".db" and path.is_file() else None
+
+
+def verify_path(task: Task) -> AuditReport:
+    """Return what the verification comes to; nothing is written.
+
+    Raises: PartMissingError, PartWrongError where the record cannot even be opened.
+    """
+    database = database_of(task.path)
+    if database is not None:
+        return _verify_database(database, task)
+    with open_files(task.path) as files:
+        source = bundle_source(files) if is_bundle(files) else foreign_source(files)
+        if isinstance(source, BundleSample):
+            return verify_sample(source, trust=task.trust, level=task.level)
+        return verify_log(source, trust=task.trust, level=task.level, since=task.since, progress=task.progress)
+
+
+def _verify_database(database: Path, task: Task) -> AuditReport:
+    for shared in (False, True):
+        with open_source(database, shared=shared) as source:
+            report = verify_log(source, trust=task.trust, level=task.level, since=task.since, progress=task.progress)
+            if shared or not source.changed:
+                return report
+    raise AssertionError  # the second round always returns
+
+
+def own_policy(folder: Path) -> Policy:
+    """Return the policy by which a host checks its own ledger.
+
+    Raises: PartMissingError, VkeyError, PolicyError.
+    """
+    places = LedgerFolder(folder.absolute())
+    try:
+        vkey = Vkey.parse(places.vkey_file.read_text(encoding="utf-8").removesuffix("\n"))
+        witnesses = places.path / "witnesses"
+        named = parse_policy(witnesses.read_bytes()).witnesses if witnesses.exists() else ()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise PartMissingError(str(places.vkey_file), fact=str(exc)) from exc
+    return Policy((Log(vkey),), named, (), None)
+
+
+def own_guard(folder: Path) -> Guard:
+    """Return the tip guard of a ledger, empty where its file is missing or cannot be read."""
+    places, data = LedgerFolder(folder.absolute()), None
+    with suppress(GuardAccessError):
+        data = places.guard.read()
+    return Guard(name=f"the tip guard {places.tip / 'tip'}", data=data)
+
+
+def has_guard(folder: Path) -> bool:
+    """Tell whether a tip guard belongs to the ledger in *folder*."""
+    return LedgerFolder(folder.absolute()).tip.is_dir()
+
+
+def notes_of_holders(anchors: Sequence[str]) -> tuple[HeldNote, ...]:
+    """Return the newest note in each file that is configured as an outside holder.
+
+    A file that cannot be read holds nothing; the report then counts those events.
+    """
+    paths = [Path(text.removeprefix(_FILE)) for text in anchors if text.startswith(_FILE)]
+    return tuple(HeldNote(f"{_FILE}{path}", note) for path in paths if (note := _last_note(path)) is not None)
+
+
+def read_note(path: Path) -> HeldNote:
+    """Return the note in the file *path*.
+
+    Raises: PartMissingError.
+    """
+    try:
+        data = path.read_bytes()
+        Note.parse(data)
+    except (OSError, FormatError) as exc:
+        raise PartMissingError(str(path), fact=f"it is no checkpoint: {exc}") from exc
+    return HeldNote(str(path), data)
+
+
+def trusting(policy: Policy | None, *, held: Sequence[HeldNote], guard: Guard | None) -> Trust:
+    """Return the means of a verification with the signature algorithms that are known here."""
+    return Trust(policy=policy, primitives=PRIMITIVES, held=tuple(held), guard=guard)
+
+
+def _last_note(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            blocks = file.read().split(b"\n\n")
+    except OSError:
+        return None
+    for text, lines in zip(blocks[-2::-1], blocks[:0:-1], strict=True):
+        note = text.removeprefix(b"\n") + b"\n\n" + lines.removesuffix(b"\n") + b"\n"
+        with suppress(FormatError):
+            Note.parse(note)
+            return note
+    return None

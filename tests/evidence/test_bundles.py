@@ -1,0 +1,233 @@
+"""Bundles and folders of tiles: rows 13, 14 and 21 of evidence.md 7, and logs that other software published."""
+
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ledger.adapters.audit_bundle import BundleSample, bundle_source
+from ledger.adapters.audit_place import Task, verify_path
+from ledger.adapters.signatures import PRIMITIVES
+from ledger.application.audit_report import AuditReport, Level, Verdict
+from ledger.application.audit_source import HeldNote, PartMissingError, PartWrongError
+from ledger.application.audit_trust import Trust
+from ledger.application.verification import verify_log, verify_sample
+from ledger.tlog.policy import Log, Policy
+from ledger.tlog.vkey import Vkey
+from tests.tlog.test_tile_vectors import POSIX, POSIX_KEY, SUNLIGHT
+
+from .bundles import MemoryFiles, leaves_of, listed, sample, whole, write
+from .ledgers import WITNESS, Case, build, cosigned, newest
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return build(tmp_path_factory.mktemp("ledger") / "ledger", events=7)
+
+
+def verify(files: Mapping[str, bytes], trust: Trust) -> AuditReport | Verdict:
+    """Return the report on a bundle in memory, or the verdict of opening it."""
+    try:
+        source = bundle_source(MemoryFiles(files))
+    except PartWrongError:
+        return Verdict.FAILED
+    except PartMissingError:
+        return Verdict.UNDECIDED
+    if isinstance(source, BundleSample):
+        return verify_sample(source, trust=trust)
+    return verify_log(source, trust=trust)
+
+
+def verdict_of(files: Mapping[str, bytes], trust: Trust) -> Verdict:
+    found = verify(files, trust)
+    return found if isinstance(found, Verdict) else found.verdict
+
+
+def test_a_whole_bundle_verifies_from_a_folder_and_from_a_zip(ledger: Case, tmp_path: Path) -> None:
+    files = whole(ledger)
+    folder = write(tmp_path / "folder", files)
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
+        for name, data in sorted(files.items()):
+            archive.writestr(name, data)
+
+    reports = [verify_path(Task(path=path, trust=ledger.trust)) for path in (folder, tmp_path / "bundle.zip")]
+
+    assert [report.verdict for report in reports] == [Verdict.VERIFIED] * 2
+    assert reports[0].size == 7
+    assert reports[0].holding >= {Level.FORM, Level.TREE, Level.SIGNATURE, Level.MEANING}
+
+
+def test_a_sample_verifies_and_says_that_it_is_one(ledger: Case) -> None:
+    report = verify(sample(ledger, 0, 3), ledger.trust)
+
+    assert isinstance(report, AuditReport)
+    assert report.verdict is Verdict.VERIFIED
+    assert report.words.startswith("ok: 2 sampled of 7 events, root ")
+    assert any("says nothing of the others" in limit for limit in report.limits)
+
+
+@pytest.mark.parametrize("form", ["whole", "sample"])
+def test_every_byte_of_a_small_bundle_that_changes_is_found(form: str, ledger: Case) -> None:
+    """Row 21. There are no exceptions: SHA256SUMS covers each file, and is itself held against the manifest."""
+    files = (
+        whole(ledger, anchors={"w.note": cosigned(newest(ledger.database))}) if form == "whole" else sample(ledger, 1)
+    )
+    trust = replace(ledger, witness=form == "whole").trust
+
+    passed = [
+        (name, at)
+        for name, data in files.items()
+        for at in range(len(data))
+        if verdict_of({**files, name: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]}, trust) is Verdict.VERIFIED
+    ]
+
+    assert verdict_of(files, trust) is Verdict.VERIFIED
+    assert passed == []
+
+
+@pytest.mark.parametrize("form", ["whole", "sample"])
+def test_every_byte_of_evidence_is_covered_also_without_the_sums(form: str, ledger: Case) -> None:
+    """Row 21: manifest and sums made anew around the change, as a forger would. Only the README is free."""
+    files = whole(ledger) if form == "whole" else sample(ledger, 1)
+    evidence = {name: data for name, data in files.items() if name not in {"README", "manifest.json", "SHA256SUMS"}}
+
+    passed = [
+        (name, at)
+        for name, data in evidence.items()
+        for at in range(0, len(data), 3)
+        if verdict_of(listed({**evidence, name: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]}), ledger.trust)
+        is Verdict.VERIFIED
+    ]
+
+    # The note inside a proof file must state the checkpoint; its signature lines are the checkpoint's own.
+    proof = evidence.get("entries/1.tlog-proof", b"")
+    signatures = range(proof.rfind(b"\n\n"), len(proof))
+    assert [place for place in passed if place[0] != "entries/1.tlog-proof" or place[1] not in signatures] == []
+
+
+@pytest.mark.parametrize("form", ["whole", "sample"])
+def test_a_part_that_is_missing_leaves_it_undecided(form: str, ledger: Case) -> None:
+    """Row 14: listed or not, whatever is missing."""
+    files = whole(ledger) if form == "whole" else sample(ledger, 1)
+    parts = [name for name in files if name not in {"README", "manifest.json", "SHA256SUMS"}]
+
+    for name in files:
+        assert verdict_of({key: data for key, data in files.items() if key != name}, ledger.trust) is Verdict.UNDECIDED
+    for name in parts:
+        rest = {key: files[key] for key in parts if key != name}
+        if form == "whole" or name != "entries/1.json":
+            assert verdict_of(listed(rest), ledger.trust) is Verdict.UNDECIDED
+
+
+def test_an_anchor_that_the_quorum_needs_is_missed(ledger: Case) -> None:
+    """Row 14."""
+    trust = replace(ledger, witness=True).trust
+
+    assert verdict_of(whole(ledger, anchors={"w": cosigned(newest(ledger.database))}), trust) is Verdict.VERIFIED
+    assert verdict_of(whole(ledger), trust) is Verdict.UNDECIDED
+
+
+def test_a_bundle_with_its_own_key_is_refused(ledger: Case, tmp_path: Path) -> None:
+    """Row 13."""
+    other = build(tmp_path / "other", events=7, seed=2)
+    files = listed({**whole(other), "log.vkey": str(other.key.vkey).encode(), "policy": b"quorum none\n"})
+
+    assert verdict_of({**files}, ledger.trust) is Verdict.FAILED
+
+
+def test_without_a_key_of_the_auditor_nothing_is_verified(ledger: Case) -> None:
+    assert verdict_of(whole(ledger), Trust()) is Verdict.UNDECIDED
+
+
+def test_an_entry_under_another_index_is_refused(ledger: Case) -> None:
+    """Row 12."""
+    files = {name: data for name, data in sample(ledger, 1).items() if name not in {"manifest.json", "SHA256SUMS"}}
+    files = {name.replace("/1.", "/2."): data for name, data in files.items()}
+
+    assert verdict_of(listed(files), ledger.trust) is Verdict.FAILED
+
+
+@pytest.mark.parametrize("name", ["../out", "a/../../out", "/etc/out", "a//b", "a\\b", "folder/"])
+def test_a_zip_with_a_name_that_leads_out_is_refused(name: str, ledger: Case, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), b"")
+
+    with pytest.raises(PartWrongError):
+        verify_path(Task(path=tmp_path / "bundle.zip", trust=ledger.trust))
+
+
+def test_a_link_in_a_bundle_is_refused(ledger: Case, tmp_path: Path) -> None:
+    folder = write(tmp_path / "folder", whole(ledger))
+    (folder / "README").unlink()
+    (folder / "README").symlink_to("/etc/hostname")
+
+    with pytest.raises(PartWrongError):
+        verify_path(Task(path=folder, trust=ledger.trust))
+
+
+def test_a_file_that_is_not_listed_is_refused(ledger: Case) -> None:
+    assert verdict_of({**whole(ledger), "extra": b""}, ledger.trust) is Verdict.FAILED
+
+
+def test_a_bundle_of_another_history_than_was_seen_is_refused(ledger: Case, tmp_path: Path) -> None:
+    """Rows 6 and 7 for bundles: the auditor's own note is larger than the bundle."""
+    longer = build(tmp_path / "longer", events=9)
+    trust = replace(ledger, held=(HeldNote("mine", newest(longer.database)),)).trust
+
+    report = verify(whole(ledger), trust)
+
+    assert isinstance(report, AuditReport)
+    assert report.verdict is Verdict.FAILED
+    assert "events 7 to 8 are lost" in report.words
+
+
+def test_the_fixtures_are_what_they_say(ledger: Case) -> None:
+    assert len(leaves_of(ledger)) == 7
+    assert WITNESS.name in cosigned(newest(ledger.database)).decode()
+
+
+def _posix(folder: Path, size: int) -> Path:
+    shutil.copytree(POSIX / "tile", folder / "tile") if size else folder.mkdir()
+    shutil.copyfile(POSIX / f"checkpoint.{size}", folder / "checkpoint")
+    return folder
+
+
+@pytest.mark.parametrize("size", range(1, 16))
+def test_the_log_of_tessera_verifies_at_each_size(size: int, tmp_path: Path) -> None:
+    """The checkpoint, tiles and entries that another software wrote."""
+    policy = Policy((Log(Vkey.parse(POSIX_KEY)),), (), (), None)
+
+    report = verify_path(Task(path=_posix(tmp_path / "log", size), trust=Trust(policy=policy, primitives=PRIMITIVES)))
+
+    assert report.verdict is Verdict.VERIFIED
+    assert (report.size, report.level) == (size, Level.SIGNATURE)
+
+
+def test_a_bit_of_a_published_log_is_found(tmp_path: Path) -> None:
+    policy = Policy((Log(Vkey.parse(POSIX_KEY)),), (), (), None)
+    folder = _posix(tmp_path / "log", 15)
+    entries = folder / "tile/entries/000.p/15"
+    data = bytearray(entries.read_bytes())
+    data[-1] ^= 1
+    entries.write_bytes(data)
+
+    report = verify_path(Task(path=folder, trust=Trust(policy=policy, primitives=PRIMITIVES)))
+
+    assert report.verdict is Verdict.FAILED
+    assert report.words.startswith("failed: event 14: ")
+
+
+def test_the_tiles_of_sunlight_have_the_root_of_their_checkpoint(tmp_path: Path) -> None:
+    """300 leaves without entries; the log's own key is of a type that is not read, so level 1 is what can be shown."""
+    folder = tmp_path / "log"
+    shutil.copytree(SUNLIGHT / "tile", folder / "tile")
+    shutil.copyfile(SUNLIGHT / "checkpoint.mirror", folder / "checkpoint")
+
+    tree = verify_path(Task(path=folder, trust=Trust(), level=Level.TREE))
+    signed = verify_path(Task(path=folder, trust=Trust()))
+
+    assert (tree.verdict, tree.size, tree.level) == (Verdict.VERIFIED, 300, Level.TREE)
+    assert signed.verdict is Verdict.UNDECIDED
