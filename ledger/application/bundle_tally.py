@@ -1,0 +1,52 @@
+"""What the manifest tells of the exported events: how many, which, what they keep to themselves.
+
+Counting looks for members by their exact bytes. In canonical JSON a quote inside a text is
+escaped, so ``"name_commit":"…"`` is a member wherever it stands, and never part of a text.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_COMMITMENT = re.compile(rb'"([a-z_]+_commit)":"([0-9a-f]{64})"')
+_SIGNED = b'"auth":"ssh_signature"'
+
+
+@dataclass
+class Tally:
+    """A count that grows with each event; *signed* are events whose actor signed the request."""
+
+    entries: int = 0
+    first: int | None = None
+    last: int | None = None
+    signed: int = 0
+    _commitments: dict[str, set[str]] = field(default_factory=dict)
+    _disclosed: set[str] = field(default_factory=set)
+
+    def take(self, index: int, leaf: bytes) -> None:
+        """Count one event."""
+        self.entries += 1
+        self.first = index if self.first is None else self.first
+        self.last = index
+        self.signed += _SIGNED in leaf
+        for member, commitment in _COMMITMENT.findall(leaf):
+            self._commitments.setdefault(member.decode(), set()).add(commitment.decode())
+
+    def disclose(self, commitment: str) -> bool:
+        """Note that the value behind *commitment* goes along; tell whether an event has it at all."""
+        if not any(commitment in found for found in self._commitments.values()):
+            return False
+        self._disclosed.add(commitment)
+        return True
+
+    @property
+    def disclosed(self) -> int:
+        """The number of personal values that go along."""
+        return len(self._disclosed)
+
+    def redactions(self) -> list[Mapping[str, object]]:
+        """Return, for each personal member, how many values the events have and how many of them go along."""
+        return [
+            {"member": member, "values": len(found), "disclosed": len(found & self._disclosed)}
+            for member, found in sorted(self._commitments.items())
+        ]
