@@ -1,0 +1,1 @@
+"""Outside holders of the newest signed note, one module each."""

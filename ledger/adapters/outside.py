@@ -1,0 +1,101 @@
+"""The outside holders of one ledger, as its settings name them.
+
+Sinks stand under ``anchors`` in the settings, as ``file:/PATH``, ``syslog`` (the local log) or
+``syslog:/SOCKET``; witnesses stand in the file ``witnesses`` of the ledger's folder. What
+speaks to a holder is imported where one is configured: a change pays for what it uses.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.adapters.anchor_store import SqliteAnchorStore
+from ledger.adapters.anchors.alarm_file import keep_alarm
+from ledger.adapters.clock import format_time
+from ledger.adapters.durable import WriteFailedError
+from ledger.adapters.ledger_folder import LedgerFolder
+from ledger.adapters.signatures import verifier
+from ledger.adapters.witness_list import WitnessList
+from ledger.application.anchor_ports import Anchor, AnchorStore
+from ledger.application.anchoring import Outside
+from ledger.errors import EvidenceError, UsageError
+from ledger.tlog.note import Verifier
+from ledger.tlog.policy import Witness
+from ledger.tlog.vkey import Vkey
+
+
+class AnchorSettingError(UsageError):
+    """A setting does not name an outside holder."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"{text[:200]!a} names no outside holder",
+            fact="known are file:/PATH, syslog and syslog:/SOCKET, with absolute paths, each once",
+            hint="mend `anchors` in the settings; a witness is added with `release-ledger witness add`",
+        )
+        self.text = text
+
+
+@dataclass(frozen=True)
+class Holders:
+    """The holders of one ledger, the record of what they hold, and the list of its witnesses."""
+
+    outside: Outside
+    anchors: tuple[Anchor, ...]
+    store: AnchorStore
+    witnesses: WitnessList
+    vkey: Vkey
+
+
+@contextmanager
+def open_holders(places: LedgerFolder, *, settings: Sequence[str]) -> Iterator[Holders]:
+    """Give the outside holders of the ledger in *places*; nothing is asked of them yet.
+
+    Raises: AnchorSettingError, WitnessUrlError, PolicyError, VkeyError; the errors of the key.
+    """
+    vkey = places.read_key().vkey
+    witnesses = WitnessList(places.path / "witnesses", vkey)
+    log = verifier(vkey)
+    anchors = (*_sinks(settings, log), *(_client(witness, log) for witness in witnesses.read() if witness.url))
+    with closing(SqliteAnchorStore(places.database, now=_now)) as store:
+
+        def keep(sink: str, size: int, error: EvidenceError) -> None:
+            # What cannot be kept is still told, with exit 6.
+            with suppress(WriteFailedError):
+                keep_alarm(places.tip, sink=sink, size=size, error=error, at=_now())
+
+        outside = Outside(anchors, store=store, seconds=time.monotonic, keep_alarm=keep)
+        yield Holders(outside, anchors, store, witnesses, vkey)
+
+
+def _sinks(settings: Sequence[str], log: Verifier) -> Iterator[Anchor]:
+    from ledger.adapters.anchors.file import FileAnchor  # noqa: PLC0415 # as the module says
+    from ledger.adapters.anchors.syslog import DEFAULT_SOCKET, SyslogAnchor  # noqa: PLC0415 # as above
+
+    known = set()
+    for text in settings:
+        kind, _, place = text.partition(":")
+        path = Path(place)
+        if kind == "file" and path.is_absolute() and "\0" not in place:
+            anchor: Anchor = FileAnchor(path, log)
+        elif kind == "syslog" and (text == "syslog" or (path.is_absolute() and "\0" not in place)):
+            anchor = SyslogAnchor(log, path if place else DEFAULT_SOCKET)
+        else:
+            raise AnchorSettingError(text)
+        if anchor.name in known:
+            raise AnchorSettingError(text)
+        known.add(anchor.name)
+        yield anchor
+
+
+def _client(witness: Witness, log: Verifier) -> Anchor:
+    from ledger.adapters.anchors.witness_client import WitnessClient  # noqa: PLC0415 # as the module says
+
+    name, url = (part.decode("utf-8", "backslashreplace") for part in (witness.name, witness.url or b""))
+    return WitnessClient(name, verifier(witness.vkey), url, log)
+
+
+def _now() -> str:
+    return format_time(time.time_ns() // 1000)

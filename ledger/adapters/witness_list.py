@@ -1,0 +1,115 @@
+"""The witnesses of a ledger: the file ``witnesses`` in its folder, a policy of C2SP tlog-policy.
+
+It names the log's own key, each witness with its key and its URL, and no quorum, so an auditor
+may take it as the draft of a policy of his own. Lines that the operator wrote stay as they are.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.adapters.anchors.witness_url import split_url
+from ledger.adapters.durable import replace_file
+from ledger.adapters.signatures import verifier
+from ledger.errors import UsageError
+from ledger.tlog.policy import Witness
+from ledger.tlog.policy_file import parse_policy
+from ledger.tlog.vkey import KeyType, Vkey
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,60}", re.ASCII)
+_QUORUM = re.compile(rb"^[ \t]*quorum[ \t]", re.MULTILINE)
+
+
+class WitnessNameError(UsageError):
+    """A text cannot name a witness here."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name[:60]!a} cannot name a witness",
+            fact="a name is 1 to 60 letters, digits, dots, hyphens and underscores; `none` is taken",
+            hint="choose a short name of your own, like `w1`",
+        )
+        self.name = name
+
+
+class NotAWitnessKeyError(UsageError):
+    """A vkey is not that of a witness."""
+
+    def __init__(self, vkey: Vkey) -> None:
+        super().__init__(
+            f"the key of {vkey.name} is not that of a witness",
+            fact=f"it is of type 0x{vkey.key_type:02x}, a witness cosigns with 0x04",
+            hint="take the vkey that `release-ledger witness serve` prints on the witness's host",
+        )
+        self.vkey = vkey
+
+
+class WitnessKnownError(UsageError):
+    """A witness of this name or key is there already, and differs."""
+
+    def __init__(self, known: Witness, path: Path) -> None:
+        super().__init__(
+            f"the witness {known.name.decode()} is there already",
+            fact=f"its key is {known.vkey}, its URL {(known.url or b'none').decode()}",
+            hint=f"edit {path} to change it, or choose another name",
+        )
+        self.known = known
+
+
+class WitnessListError(UsageError):
+    """The list of witnesses cannot be read."""
+
+    def __init__(self, path: Path, fact: str) -> None:
+        super().__init__(
+            f"the witnesses in {path} cannot be read", fact=fact, hint="run as the user who owns the ledger"
+        )
+        self.path = path
+
+
+@dataclass(frozen=True)
+class WitnessList:
+    """The witnesses in the file *path*, for the log with the key *log*."""
+
+    path: Path
+    log: Vkey
+
+    def read(self) -> tuple[Witness, ...]:
+        """Return the witnesses, none where there is no file.
+
+        Raises: PolicyError, WitnessListError.
+        """
+        return parse_policy(self._text()).witnesses
+
+    def add(self, name: str, *, vkey: Vkey, url: str) -> bool:
+        """Add a witness; return False where it is there already.
+
+        Raises: WitnessNameError, NotAWitnessKeyError, WitnessUrlError, WitnessKnownError, PolicyError,
+        WitnessListError, WriteFailedError.
+        """
+        if not _NAME.fullmatch(name) or name == "none":
+            raise WitnessNameError(name)
+        if vkey.key_type is not KeyType.COSIGNATURE_ED25519:
+            raise NotAWitnessKeyError(vkey)
+        verifier(vkey)
+        split_url(url)
+        witness = Witness(name.encode(), vkey, url.encode())
+        text = self._text()
+        for known in parse_policy(text).witnesses:
+            if known == witness:
+                return False
+            if known.name == witness.name or known.vkey.public_key == vkey.public_key:
+                raise WitnessKnownError(known, self.path)
+        line = f"witness {name} {vkey} {url}\n".encode()
+        # A name is used after its definition only, and the quorum line uses names.
+        changed = _QUORUM.sub(lambda found: line + found.group(), text, count=1)
+        parse_policy(changed)
+        replace_file(self.path, changed, mode=0o600)
+        return True
+
+    def _text(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            return f"log {self.log}\nquorum none\n".encode()
+        except OSError as exc:
+            raise WitnessListError(self.path, exc.strerror or str(exc)) from exc

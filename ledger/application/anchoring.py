@@ -1,0 +1,198 @@
+"""Handing the newest note to outside holders, without ever holding up a change (evidence.md 5.2, step 10).
+
+After each commit, outside the lock of the tip, every holder gets the newest note. One that does
+not answer lags: that is said, and the next command tries it again; it then needs only the
+newest note. Within one command a holder that failed is not asked again, and one that took
+longer than *patience* in all is asked once more when the command ends.
+
+A holder that speaks against the ledger raises an alarm. An alarm is kept as evidence and the
+command exits 6, but what it does to the node is finished first. Where policy demands holders
+(``holders``), a risky command does not start until so many hold every event.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ledger.application.anchor_ports import Anchor, AnchorStore, HeldHistoryError, Receipt, SignedTip
+from ledger.errors import EvidenceError, LedgerError, RefusedError
+
+PATIENCE_SECONDS = 0.5
+_STALE = 3
+
+
+class TooFewHoldersError(RefusedError):
+    """Policy demands more outside holders than hold all events."""
+
+    def __init__(self, demanded: int, *, holding: Sequence[str], missing: Sequence[str]) -> None:
+        super().__init__(
+            f"policy demands {demanded} outside holders of all events, {len(holding)} hold them",
+            fact=f"holding: {', '.join(holding) or 'none'}; not holding: {', '.join(missing) or 'none is configured'}",
+            hint="see `release-ledger witness list`; bring a holder back, or change `holders` in the settings",
+        )
+        self.demanded, self.holding, self.missing = demanded, tuple(holding), tuple(missing)
+
+
+@dataclass(frozen=True)
+class Late:
+    """A holder that does not hold the newest note, and why; *alarm* where it speaks against the ledger."""
+
+    sink: str
+    error: LedgerError
+
+    @property
+    def alarm(self) -> bool:
+        """Say whether this is more than a delay."""
+        return isinstance(self.error, EvidenceError)
+
+
+@dataclass(frozen=True)
+class Held:
+    """The size that one holder has shown to hold."""
+
+    sink: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Unheld:
+    """How much of a ledger of *size* events is held outside: the first *held*; *since* is the first other's time."""
+
+    size: int
+    held: int
+    since: str | None
+    holders: tuple[Held, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of events that are only on this host."""
+        return self.size - self.held
+
+    def __str__(self) -> str:
+        text = f"held outside: {self.held} of {self.size}"
+        return text if self.since is None else f"{text} (last {self.count} only on this host, since {self.since})"
+
+
+class Outside:
+    """The outside holders of one ledger, for the length of one command."""
+
+    def __init__(
+        self,
+        anchors: Sequence[Anchor],
+        *,
+        store: AnchorStore,
+        seconds: Callable[[], float],
+        keep_alarm: Callable[[str, int, EvidenceError], None],
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._anchors = tuple(anchors)
+        self._store = store
+        self._seconds = seconds
+        self._keep_alarm = keep_alarm
+        self._patience = patience
+        self._spent = dict.fromkeys((anchor.name for anchor in anchors), 0.0)
+        self._failed: dict[str, Late] = {}
+
+    @property
+    def late(self) -> tuple[Late, ...]:
+        """The holders that failed in this command."""
+        return tuple(self._failed.values())
+
+    @property
+    def alarms(self) -> tuple[EvidenceError, ...]:
+        """What holders said against the ledger in this command."""
+        return tuple(late.error for late in self.late if isinstance(late.error, EvidenceError))
+
+    def hand_over(self, *, patient: bool = False) -> tuple[Late, ...]:
+        """Give the newest note to each holder that lags; return those that failed just now.
+
+        *patient* also asks those that used up their time, as the end of a command does. Never raises.
+        """
+        news = []
+        for anchor in self._anchors:
+            if anchor.name in self._failed or (not patient and self._spent[anchor.name] > self._patience):
+                continue
+            begun = self._seconds()
+            try:
+                self._give(anchor)
+            except LedgerError as exc:
+                news.append(self._fail(anchor.name, exc))
+            self._spent[anchor.name] += self._seconds() - begun
+        return tuple(news)
+
+    def demand(self, holders: int) -> None:
+        """Let a risky command begin only when *holders* of them hold every event.
+
+        Raises: TooFewHoldersError; EvidenceError for an alarm.
+        """
+        if holders <= 0:
+            return
+        self.hand_over(patient=True)
+        for alarm in self.alarms:
+            raise alarm
+        state = unheld(self._anchors, store=self._store)
+        holding = [held.sink for held in state.holders if state.size and held.size == state.size]
+        if len(holding) < holders:
+            missing = [anchor.name for anchor in self._anchors if anchor.name not in holding]
+            raise TooFewHoldersError(holders, holding=holding, missing=missing)
+
+    def _give(self, anchor: Anchor) -> None:
+        tip = self._store.tip()
+        if tip is None:
+            return
+        held = self._store.receipts().get(anchor.name)
+        if held is not None and held.size == tip.size:
+            return
+        for _ in range(_STALE):
+            try:
+                proof = anchor.hand_over(tip, tree=self._store.tree(tip.size), last=held.size if held else 0)
+            except EvidenceError:
+                # Another command may have committed and handed over since: then this note was only stale.
+                newer = self._newer(tip)
+                if newer is None:
+                    raise
+                tip = newer
+            else:
+                self._store.keep(anchor.name, Receipt(tip.size, proof))
+                return
+
+    def _newer(self, tip: SignedTip) -> SignedTip | None:
+        found = self._store.tip()
+        return found if found is not None and found.size > tip.size else None
+
+    def _fail(self, sink: str, error: LedgerError) -> Late:
+        late = self._failed[sink] = Late(sink, error)
+        if isinstance(error, EvidenceError):
+            tip = self._store.tip()
+            self._keep_alarm(sink, tip.size if tip else 0, error)
+        return late
+
+
+def unheld(anchors: Sequence[Anchor], *, store: AnchorStore, holders: int = 1) -> Unheld:
+    """Return how much of the ledger at least *holders* of *anchors* have shown to hold.
+
+    A receipt counts only if it is signed as its holder signs and shows this ledger's own tree.
+    Raises: SignatureError, FormatError, HeldHistoryError for one that does not.
+    """
+    tip = store.tip()
+    receipts = store.receipts()
+    size = tip.size if tip else 0
+    shown = tuple(
+        Held(anchor.name, _checked(anchor, receipts[anchor.name], tip=tip, store=store))
+        for anchor in anchors
+        if anchor.name in receipts
+    )
+    sizes = sorted((held.size for held in shown), reverse=True)
+    held = sizes[holders - 1] if 0 < holders <= len(sizes) else 0
+    return Unheld(size, held, store.recorded_at(held) if held < size else None, shown)
+
+
+def _checked(anchor: Anchor, receipt: Receipt, *, tip: SignedTip | None, store: AnchorStore) -> int:
+    checkpoint = anchor.read(receipt.proof)
+    size = tip.size if tip else 0
+    if checkpoint.size != receipt.size:
+        raise HeldHistoryError(anchor.name, f"its receipt for size {receipt.size} is of size {checkpoint.size}")
+    if checkpoint.size > size:
+        raise HeldHistoryError(anchor.name, f"it holds {checkpoint.size} events, the ledger has {size}")
+    if store.tree(checkpoint.size).root() != checkpoint.root:
+        raise HeldHistoryError(anchor.name, f"its root for the first {checkpoint.size} events is not the ledger's")
+    return checkpoint.size
