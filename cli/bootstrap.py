@@ -5,6 +5,7 @@ uses. Every command that changes or registers goes through ``at_work``.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 TOOL = f"release-ledger/{VERSION}"
 _TURN_SECONDS = 30.0
 _MARKER = "releases/.release-ledger"
+_CAUGHT_UP = "note: an earlier command broke off behind its last commit; the tip guard has now caught up with it\n"
 _CONFIG = b"""\
 # Settings of this ledger (TOML). Taken away, a line has its default: what stands here.
 
@@ -167,16 +169,23 @@ def open_record(folder: Path) -> "Iterator[tuple[RecordOfCommand, Identity]]":
     from ledger.application.release_ledger import ReleaseLedger  # noqa: PLC0415 # as above
 
     places = open_folder(folder)
+    key, guard = places.read_key(), places.guard
     recording = Recording(
-        origin=places.read_key().origin,
+        origin=key.origin,
         clock=SystemClock(),
         new_id=new_id,
         turn=lambda: places.turn.hold("record", wait=_TURN_SECONDS),
+        signer=key,
+        guard=guard,
     )
     store = {"PERSISTENCE_MODULE": "ledger.adapters.sqlite:LedgerFactory", "SQLITE_DBNAME": str(places.database)}
     identity = identify(look_around(os.environ), tool=TOOL)
     with closing(ReleaseLedger(store, recording=recording)) as ledger:
-        yield RecordOfCommand(ledger, identity), identity
+        try:
+            yield RecordOfCommand(ledger, identity), identity
+        finally:
+            if guard.advanced:
+                sys.stderr.write(_CAUGHT_UP)
 
 
 def make_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
