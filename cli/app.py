@@ -15,11 +15,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from cli.error_report import as_json, as_text
-from cli.errors import CommandLineError, InterruptedByUserError
+from cli.errors import CommandLineError, InterruptedByUserError, UnexpectedError
 from cli.exit_codes import USAGE, exit_code
 from cli.run import run
 from cli.spread import callback_for_root, spread
-from cli.terminal import usable_streams
+from cli.terminal import drop_output, usable_streams
 
 if TYPE_CHECKING:
     from ledger.errors import LedgerError
@@ -83,6 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error: LedgerError = _usage(exc)
     except (typer.Abort, KeyboardInterrupt):
         error = InterruptedByUserError()
+    except Exception as exc:  # noqa: BLE001 # before a command runs: a help text that cannot be written, and what nobody foresaw
+        error = UnexpectedError(exc)
+        if isinstance(exc, OSError):
+            drop_output(sys.stdout)
     sys.stderr.write(as_json(error) if _asks_for_json(given) else as_text(error))
     return exit_code(error)
 

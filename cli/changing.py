@@ -65,14 +65,12 @@ def change(
     if vsn is not None:
         Vsn.parse(vsn)
     reason, ticket = why(options, session)
-    allowed = tuple(options.allow or ())
-    if allowed and reason is None:
-        raise OverrideReasonError(tuple(map(str, allowed)))
+    allowed = allowed_by(options, reason=reason)
     if asks and not options.yes and not options.dry_run:
         confirm(f"{verb} {vsn or ''}".strip())
     wanted = Options(
         permanent=permanent,
-        allowed=frozenset(Rule(str(rule)) for rule in allowed if rule is not Overridable.OFFLINE),
+        allowed=frozenset(Rule(rule) for rule in allowed if rule != Overridable.OFFLINE),
         dry_run=options.dry_run,
         wait=options.wait,
     )
@@ -106,6 +104,17 @@ def why(options: Reasoned, session: Session) -> tuple[str | None, str | None]:
     if ticket is None and settings.require_ticket.value:
         raise PolicyError("ticket", settings.require_ticket.source)
     return reason, ticket
+
+
+def allowed_by(options: ChangeOptions | RecoverOptions, *, reason: str | None) -> tuple[str, ...]:
+    """Return what is to be overridden.
+
+    Raises: OverrideReasonError.
+    """
+    allowed = tuple(str(rule) for rule in options.allow or ())
+    if allowed and reason is None:
+        raise OverrideReasonError(allowed)
+    return allowed
 
 
 def driver_of(options: Reasoned, session: Session) -> str:

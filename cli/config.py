@@ -23,6 +23,7 @@ HOST_FOLDER = Path("/etc/release-ledger")
 HOST_LEDGER = Path("/var/lib/release-ledger")
 DEFAULT_ROOT = Path("/usr/lib/emqx")
 FILE_NAME = "config.toml"
+DRIVERS = ("auto", "embedded")
 
 _TEXTS = frozenset({"node", "driver", "root"})
 _POLICY = frozenset({"require_reason", "require_ticket"})
@@ -119,6 +120,13 @@ def read_settings(
         return own.get(name) or host.get(name) or Setting(value=False, source="default")
 
     driver = text("driver")
+    if driver.value is not None and driver.value not in DRIVERS:
+        raise SettingError(
+            driver.source,
+            f"unknown driver {driver.value!a}",
+            fact=f"drivers: {', '.join(DRIVERS)}",
+            hint="name one of these",
+        )
     return Settings(
         ledger=folder,
         node=text("node", node),
@@ -151,6 +159,10 @@ def _ledger(flag: str | None, environ: Mapping[str, str], host: _File, host_ledg
     if named is not None:
         if "://" in named.value:
             raise LedgerAddressError(named.value)
+        if named.source == str(host.path) and not Path(named.value).is_absolute():
+            raise SettingError(
+                named.source, "`ledger` is no absolute path", fact=f"ledger = {named.value!r}", hint="begin it with /"
+            )
         return Setting(Path(named.value).absolute(), named.source)
     # Where the host's ledger is and cannot be read, opening it says so (RULINGS 8).
     if os.geteuid() == 0 or _exists(host_ledger):

@@ -7,15 +7,16 @@ import os
 import shlex
 import sqlite3
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
+from itertools import islice
+from shutil import which
 
 from cli.options import FilterOptions
 from cli.reading import ask, meant, now
 from cli.render_log import event_json, one_line, paragraphs
 from cli.session import Session
-from projections.history import HistoryFilter
-from projections.read import StoredEvent, read_events
+from projections.history import HistoryFilter, Line
+from projections.read import StoredEvent, open_ledger, read_events
 from projections.view import View
 from projections.when import bound_of
 
@@ -31,17 +32,21 @@ def list_events(wanted: FilterOptions, *, session: Session, oneline: bool) -> No
     Raises: the errors of reading a ledger; WhenError, UnknownTypeError, LimitError, VsnError.
     """
     if wanted.vsn is not None:
-        _check_version(wanted.vsn)
+        check_version(wanted.vsn)
 
-    def question(view: View, ledger: sqlite3.Connection) -> tuple[str, ...]:
+    def question(view: View, _: sqlite3.Connection) -> tuple[Line, ...]:
         if session.settings.node.value is not None:
             meant(view.nodes(), session)
-        lines = view.lines(_filter(wanted, view, session.settings.node.value))
-        if session.json:
-            return tuple(event_json(event_at(ledger, line.number)) for line in lines)
-        return tuple(one_line(line) if oneline else paragraphs(line) for line in lines)
+        return view.lines(filter_of(wanted, view, session.settings.node.value))
 
-    _print(ask(session, question), session)
+    lines = ask(session, question)
+    if session.json:
+        with open_ledger(session.settings.ledger.value) as ledger:
+            _print((event_json(event_at(ledger, line.number)) for line in lines), session)
+    else:
+        texts = (one_line(line) if oneline else paragraphs(line) for line in lines)
+        if not (sys.stdout.isatty() and _paged(texts)):
+            _print(texts, session)
 
 
 def event_at(ledger: sqlite3.Connection, number: int) -> StoredEvent:
@@ -52,13 +57,21 @@ def event_at(ledger: sqlite3.Connection, number: int) -> StoredEvent:
     return next(read_events(ledger, start=number, stop=number + 1))
 
 
-def _check_version(text: str) -> None:
+def check_version(text: str) -> None:
+    """Refuse a text that is no version.
+
+    Raises: VsnError.
+    """
     from ledger.domain.version import Vsn  # noqa: PLC0415 # only a list of one release pays for it
 
     Vsn.parse(text)
 
 
-def _filter(wanted: FilterOptions, view: View, node: str | None) -> HistoryFilter:
+def filter_of(wanted: FilterOptions, view: View, node: str | None) -> HistoryFilter:
+    """Return the filter that options mean.
+
+    Raises: WhenError, NoSuchEventError, UnknownTypeError, LimitError.
+    """
     moment = now()
     return HistoryFilter(
         since=None if wanted.since is None else bound_of(view, wanted.since, now=moment),
@@ -73,27 +86,22 @@ def _filter(wanted: FilterOptions, view: View, node: str | None) -> HistoryFilte
     )
 
 
-def _print(texts: tuple[str, ...], session: Session) -> None:
-    if sys.stdout.isatty() and not session.json and _paged("".join(texts)):
-        return
-    for part in _parts(texts):
+def _print(texts: Iterator[str], session: Session) -> None:
+    while session.terminal.lost is None and (part := "".join(islice(texts, _WRITE_AT_ONCE))):
         session.terminal.write(part)
 
 
-def _parts(texts: Iterable[str]) -> Iterator[str]:
-    rows = tuple(texts)
-    for start in range(0, len(rows), _WRITE_AT_ONCE):
-        yield "".join(rows[start : start + _WRITE_AT_ONCE])
-
-
-def _paged(text: str) -> bool:
-    """Show *text* in the pager; tell whether there was one."""
+def _paged(texts: Iterator[str]) -> bool:
+    """Show *texts* in the pager; tell whether there was one."""
     import subprocess  # noqa: PLC0415 # only a terminal pays for it
 
-    with suppress(ValueError, OSError):  # a PAGER that is no command line, or no program
+    try:
         command = shlex.split(os.environ.get("PAGER", _PAGER))
-        if command and command != ["cat"]:
-            environ = {"LESS": _LESS, **os.environ}
-            subprocess.run(command, input=text.encode(errors="backslashreplace"), env=environ, check=False)  # noqa: S603 # the user's own choice
-            return True
-    return False
+    except ValueError:  # no command line
+        return False
+    if not command or command == ["cat"] or which(command[0]) is None:
+        return False
+    environ = {"LESS": _LESS, **os.environ}
+    text = "".join(texts).encode(errors="backslashreplace")
+    subprocess.run(command, input=text, env=environ, check=False)  # noqa: S603 # the user's own choice
+    return True

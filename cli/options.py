@@ -17,7 +17,7 @@ from cli import VERSION
 
 
 class DriverChoice(StrEnum):
-    """What ``--driver`` takes: the node itself, or a rehearsal on a copy."""
+    """What ``--driver`` takes: the node itself, or a rehearsal on a copy; as ``cli.config.DRIVERS``."""
 
     AUTO = "auto"
     EMBEDDED = "embedded"
@@ -56,6 +56,12 @@ def _finite(seconds: float) -> float:
     if isnan(seconds):
         raise typer.BadParameter("'nan' is no number of seconds.")
     return seconds
+
+
+class RecoverOverride(StrEnum):
+    """What ``recover`` lets itself be allowed: what a change was allowed before it broke off."""
+
+    OFFLINE = "offline"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +134,10 @@ class RecoverOptions:
     wait: WaitOption = 0.0
     yes: YesOption = False
     driver: DriverOption = None
+    allow: Annotated[
+        list[RecoverOverride] | None,
+        typer.Option("--allow", metavar="RULE", help="`offline`: recover a live installation without its node."),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

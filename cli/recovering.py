@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli import bootstrap
-from cli.changing import catch_up, driver_of, why
+from cli.changing import allowed_by, catch_up, driver_of, why
 from cli.options import RecoverOptions
 from cli.session import Session
 from ledger.application.ports import NodeDownError
@@ -30,7 +30,11 @@ def recover_installation(options: RecoverOptions, *, session: Session) -> int:
     reason, ticket = why(options, session)
     try:
         with bootstrap.at_work(
-            session.settings, driver=driver_of(options, session), reason=reason, ticket=ticket
+            session.settings,
+            driver=driver_of(options, session),
+            reason=reason,
+            ticket=ticket,
+            offline=bool(allowed_by(options, reason=reason)),
         ) as bench:
             recovery = Recovery(
                 record=bench.record,

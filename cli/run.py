@@ -7,10 +7,13 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+import typer
+
 from cli.error_report import as_json, as_text
 from cli.errors import InterruptedByUserError, UnexpectedError, UnexpectedInChangeError, debugging
 from cli.exit_codes import DONE, USAGE, exit_code
 from cli.options import ChangeOptions, RecoverOptions
+from cli.plain_text import plain
 from cli.session import Session
 from cli.spread import Command
 from cli.terminal import Terminal
@@ -24,11 +27,12 @@ def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int
         code = command(**arguments)
     except LedgerError as exc:
         return _failed(exc, session.terminal)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the latter at a question
         return _failed(InterruptedByUserError(), session.terminal)
     except Exception as exc:  # noqa: BLE001 # the last border: nothing unforeseen goes past it as a traceback
         if debugging():
-            session.terminal.complain("".join(traceback.format_exception(exc)))
+            for line in "".join(traceback.format_exception(exc)).splitlines():
+                session.terminal.complain(f"{plain(line)}\n")
         return _failed(UnexpectedInChangeError(exc) if changes else UnexpectedError(exc), session.terminal)
     return _written(code, session.terminal, changes=changes)
 

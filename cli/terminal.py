@@ -55,8 +55,7 @@ class Terminal:
             self.out.flush()
         except OSError as exc:
             self.lost = exc
-            if self.out is sys.stdout:
-                _point_at_nothing(self.out)
+            drop_output(self.out)
 
     @property
     def reader_left(self) -> bool:
@@ -76,8 +75,7 @@ class Terminal:
             self.err.flush()
         except OSError:
             # Nobody can be told; the exit code still says it.
-            if self.err is sys.stderr:
-                _point_at_nothing(self.err)
+            drop_output(self.err)
 
     def progress(self, done: int, total: int) -> None:
         """Show how many of *total* bytes are done, on a terminal and for what takes a while."""
@@ -121,8 +119,9 @@ def colour_unwanted(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("NO_COLOR"))
 
 
-def _point_at_nothing(stream: TextIO) -> None:
-    # Else the interpreter tries once more at its exit, and says so on stderr.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+def drop_output(stream: TextIO) -> None:
+    """Let what *stream* could not write go nowhere; else the interpreter tries once more at its exit, and says so."""
+    if any(stream is own for own in (sys.__stdout__, sys.__stderr__)):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -1,10 +1,13 @@
 """Changes at their edges: reasons, overrides, policy, dry run, locks, kills, interrupts, recovery."""
 
+import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -341,21 +344,55 @@ def test_uninstall_asks_on_a_terminal_only(lab: Lab) -> None:
     assert "4.4.16" not in lab.rows()
 
 
+@pytest.mark.parametrize("typed", ["\x03", "\x04"])
+def test_a_question_that_is_left_ends_the_command(lab: Lab, typed: str) -> None:
+    """Ctrl-C and Ctrl-D."""
+    lab.run("unpack", "4.4.16")
+
+    code, shown = on_a_terminal(lab, "uninstall", "4.4.16", typed=typed)
+
+    assert code == 130
+    assert "interrupted" in shown
+    assert "4.4.16" in lab.rows()
+
+
+def test_recover_asks_on_a_terminal(lab: Lab) -> None:
+    killed(lab, "install_release", "upgrade", "4.4.16")
+
+    no, shown = on_a_terminal(lab, "recover", typed="n\n")
+    yes, _ = on_a_terminal(lab, "recover", typed="y\n")
+
+    assert (no, yes) == (5, 0)
+    assert "Do this? [y/N]" in shown
+
+
 def on_a_terminal(lab: Lab, *arguments: str, typed: str, extra: tuple[str, ...] = ()) -> tuple[int, str]:
-    """Run a command whose streams are a terminal; return its code and what it showed."""
+    """Run a command whose streams are a terminal, type at its question; return its code and what it showed."""
     controller, terminal = os.openpty()
-    os.write(controller, typed.encode())
-    with lab.start(*arguments, *extra, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    with lab.start(*arguments, *extra, **streams, preexec_fn=lambda: take_terminal(terminal)) as process:
         os.close(terminal)
-        shown = b""
-        while True:
-            try:
-                part = os.read(controller, 4096)
-            except OSError:  # the other side is closed
-                break
-            shown += part
+        shown, deadline = b"", time.monotonic() + 60
+        while time.monotonic() < deadline:
+            # Before the question nobody is in the foreground whom Ctrl-C could reach; a signal that
+            # comes between a check for signals and a read waits for the next one, so it is repeated.
+            if typed and b"[y/N]: " in shown:
+                os.write(controller, typed.encode())
+            if select.select([controller], [], [], 0.5)[0]:
+                try:
+                    shown += os.read(controller, 4096)
+                except OSError:  # the other side is closed
+                    break
+        else:
+            process.kill()
     os.close(controller)
     return process.returncode, shown.decode()
+
+
+def take_terminal(terminal: int) -> None:
+    """Make *terminal* that of a process that is about to start, so that Ctrl-C reaches it."""
+    os.setsid()
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
 
 def test_on_a_terminal_the_events_are_named(lab: Lab) -> None:

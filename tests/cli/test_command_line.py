@@ -2,12 +2,16 @@
 
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from cli import VERSION
 from cli.app import COMMANDS
+from cli.config import DRIVERS
 from cli.exit_codes import FAMILIES, MEANINGS
+from cli.options import DriverChoice, EditionChoice, Overridable
+from ledger.domain.compatibility import OVERRIDABLE
 from tests.cli.lab import PROJECT, Lab
 
 
@@ -156,3 +160,17 @@ def test_a_mistyped_command_is_guessed(bare: Lab) -> None:
 def test_every_exit_code_of_an_error_has_a_meaning() -> None:
     assert set(FAMILIES.values()) <= set(MEANINGS)
     assert all(family.code == code for family, code in FAMILIES.items())
+
+
+def test_what_is_overridden_is_what_may_be_overridden() -> None:
+    """PRODUCT section 3."""
+    assert set(map(str, Overridable)) - {"offline"} == set(map(str, OVERRIDABLE))
+    assert tuple(map(str, DriverChoice)) == DRIVERS
+    assert set(map(str, EditionChoice)) == {"ce", "ee"}
+
+
+def test_help_that_cannot_be_written_is_an_error(bare: Lab) -> None:
+    with Path("/dev/full").open("w") as full:
+        answer = bare.process("--help", stdout=full)
+
+    assert (answer.code, parts_of(answer.err)) == (3, ["error", "fact", "hint"])

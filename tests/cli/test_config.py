@@ -157,3 +157,20 @@ def test_the_root_is_that_of_the_environment_else_of_a_file(host: Host) -> None:
 
     assert (from_file.value, from_variable.value) == (Path("/opt/emqx"), Path("/srv/emqx"))
     assert from_variable.source == "EMQX_ROOT_DIR"
+
+
+def test_a_driver_that_is_none_is_refused(host: Host) -> None:
+    host.environ["RELEASE_LEDGER_DRIVER"] = "telnet"
+
+    with pytest.raises(SettingError) as caught:
+        host.settings(ledger=str(host.ledger))
+
+    assert "RELEASE_LEDGER_DRIVER" in str(caught.value)
+
+
+def test_the_hosts_file_names_the_ledger_absolutely(host: Host) -> None:
+    """Else it would depend on the folder in which a command runs."""
+    (host.etc / "config.toml").write_text('ledger = "ledger"')
+
+    with pytest.raises(SettingError):
+        host.settings()

@@ -185,3 +185,11 @@ def test_a_rehearsal_of_a_live_installation_has_a_stream_of_its_own(live: Lab) -
     ambiguous = live.run("root_dir", "--node", "emqx@h1")
     assert "release:emqx@h1:rehearsal:" in ambiguous.err
     assert live.run("root_dir", "--node", "release:emqx@h1").code == 0
+
+
+def test_a_live_installation_is_recovered_offline_where_that_is_allowed(live: Lab) -> None:
+    refused = live.run("recover")
+    without_reason = live.run("recover", "--allow", "offline")
+    allowed = live.run("recover", "--allow", "offline", "--reason", "image building")
+
+    assert (refused.code, without_reason.code, allowed.code) == (2, 1, 0)
