@@ -372,17 +372,21 @@ def on_a_terminal(lab: Lab, *arguments: str, typed: str, extra: tuple[str, ...] 
     streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
     with lab.start(*arguments, *extra, **streams, preexec_fn=lambda: take_terminal(terminal)) as process:
         os.close(terminal)
-        shown, deadline = b"", time.monotonic() + 60
+        shown, answered, deadline = b"", False, time.monotonic() + 60
         while time.monotonic() < deadline:
-            # Before the question nobody is in the foreground whom Ctrl-C could reach; a signal that
-            # comes between a check for signals and a read waits for the next one, so it is repeated.
-            if typed and b"[y/N]: " in shown:
-                os.write(controller, typed.encode())
             if select.select([controller], [], [], 0.5)[0]:
                 try:
                     shown += os.read(controller, 4096)
                 except OSError:  # the other side is closed
                     break
+                waits = not answered
+            else:
+                # A signal that comes between Python's check for signals and a read waits for the next one.
+                waits = answered
+            # Before the question nobody is in the foreground whom Ctrl-C could reach.
+            if typed and waits and b"[y/N]: " in shown:
+                os.write(controller, typed.encode())
+                answered = True
         else:
             process.kill()
     os.close(controller)
