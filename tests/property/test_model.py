@@ -109,7 +109,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 commands = st.tuples(st.sampled_from(COMMANDS), st.sampled_from(VSNS), st.booleans())
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(runs=st.lists(commands, min_size=15, max_size=30))
 def test_every_run_of_commands_agrees_with_the_model(packages: Path, runs: list[tuple[Verb | None, str, bool]]) -> None:
     with TemporaryDirectory() as folder:
