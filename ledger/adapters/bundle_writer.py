@@ -99,6 +99,27 @@ def check_target(target: Path) -> None:
         raise TargetFolderError(target)
 
 
+def write_file(target: Path, chunks: Iterable[bytes]) -> None:
+    """Write *chunks* to a new file *target*, whole or not at all.
+
+    Raises: TargetTakenError, TargetFolderError, ExportNotWrittenError; what *chunks* raises.
+    """
+    target = target.absolute()
+    check_target(target)
+    temporary = target.with_name(f".{target.name}.ledger-tmp")
+    try:
+        remove_tree(temporary)
+        with temporary.open("xb") as written:
+            written.writelines(chunks)
+        sync_tree(temporary)
+        rename(temporary, target)
+    except (OSError, WriteFailedError) as exc:
+        raise ExportNotWrittenError(target, exc) from exc
+    finally:
+        with contextlib.suppress(WriteFailedError):
+            remove_tree(temporary)
+
+
 def _text(name: str) -> str:
     return (resources(_TEXTS) / "bundle_files" / name).read_text(encoding="utf-8")
 

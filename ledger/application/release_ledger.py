@@ -150,6 +150,11 @@ class ReleaseLedger(Application[str]):
             raise UnknownStreamError(stream) from exc
         return cast("_Folded", folded)
 
+    def version(self, stream: str) -> int:
+        """Return the version of the last event of *stream*, 0 where it has none."""
+        newest = self._log.select_events(stream, desc=True, limit=1)
+        return newest[0].originator_version if newest else 0
+
     def streams(self) -> Iterator[str]:
         """Return the streams of installations, in the order of their first event."""
         return (stream for stream in self._log.streams() if stream.startswith(_INSTALLATION))
