@@ -98,10 +98,10 @@ def _relups(
     wish: Wish, package: PackageFacts | None, seen: Observation, installation: Installation
 ) -> tuple[dict[str, Relup], dict[str, str]]:
     """Return the relup of the higher of both versions, which holds both directions (otp.md 4)."""
-    running = seen.tables.running
+    running = Vsn.known(seen.tables.running)
     if running is None or wish.verb not in INSTALL_KINDS | {Verb.UNPACK}:
         return {}, {}
-    higher = str(max(wish.target, Vsn.parse(running)))
+    higher = str(max(wish.target, running))
     if package is not None and higher == str(wish.target):
         return ({higher: package.relup} if package.relup else {}), {}
     relup = installation.relup(higher)

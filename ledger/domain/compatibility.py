@@ -67,6 +67,9 @@ def _version(s: Situation) -> Iterator[Finding]:
         if vsn.major > _LAST_MAJOR or vsn.line < _FIRST_HOT_UPGRADE:
             fact = f"hot upgrade exists from 4.2.0 up to 4.x, {vsn} is outside"
             yield Finding(Reason(Rule.VERSION, f"release {vsn} cannot be hot upgraded", fact, hint))
+    if s.tables.running and s.running is None:
+        fact = f"what runs is called {s.tables.running}, which is not MAJOR.MINOR.PATCH with an optional -pre part"
+        yield Finding(Reason(Rule.VERSION, f"release {s.tables.running} cannot be hot upgraded", fact, hint))
     os_name = s.package.parsed.os if s.package and s.package.parsed else s.facts.os
     if os_name and os_name.startswith(_NEVER):
         fact = f"the package is for {os_name}, where EMQX has no hot upgrade"

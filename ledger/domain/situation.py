@@ -42,8 +42,8 @@ class Situation:
 
     @property
     def running(self) -> Vsn | None:
-        """The release that runs."""
-        return Vsn.parse(self.tables.running) if self.tables.running else None
+        """The release that runs, None where it is none or its version cannot be ordered (rule 1 says so)."""
+        return Vsn.known(self.tables.running)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,14 @@ class Vsn:
         major, minor, patch = Version(triple).release
         return cls(major, minor, patch, tuple(pre.split(".")) if pre else ())
 
+    @classmethod
+    def known(cls, text: str | None) -> "Vsn | None":
+        """Return the version that *text* names, None where it names none."""
+        try:
+            return cls.parse(text or "")
+        except VsnError:
+            return None
+
     @property
     def line(self) -> tuple[int, int]:
         """The patch line, inside which a hot upgrade may go."""

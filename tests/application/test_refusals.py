@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from demo.emqx_installation import start_once
 from ledger.application.operations import BootFilesError, RulesBrokenError
 from ledger.domain.decisions import AttemptOpenError, decide_request
 from ledger.domain.events import OperationRefused, OperationRequested
@@ -156,3 +157,18 @@ def test_a_refused_attempt_does_not_stand_in_the_way_of_the_next(desk: Desk) -> 
     desk.change(Verb.UPGRADE, "4.4.16")
 
     assert desk.names == ["operation_refused", *UPGRADED]
+
+
+def test_a_node_whose_version_cannot_be_ordered_is_refused_and_recorded(desk: Desk) -> None:
+    """PRODUCT section 3, rule 1."""
+    desk.offer("4.4.16")
+    for name in ("RELEASES", "emqx_vars", "start_erl.data"):
+        path = desk.root / "releases" / name
+        path.write_text(path.read_text(encoding="utf-8").replace("4.4.0", "4.4.0+b1"), encoding="utf-8")
+    start_once(desk.root, at="2024.01.01.00.00.00")
+
+    with pytest.raises(RulesBrokenError) as caught:
+        desk.change(Verb.UPGRADE, "4.4.16")
+
+    assert [reason.rule for reason in caught.value.reasons] == [Rule.VERSION]
+    assert desk.names == ["node_restarted", "drift_observed", "operation_refused"]

@@ -161,6 +161,14 @@ def test_hot_upgrade_exists_from_4_2_up_to_4_x(running: str, target: str) -> Non
     assert refused(judge(outside))[:2] == [Rule.VERSION, Rule.VERSION]
 
 
+def test_a_running_version_that_cannot_be_ordered_is_refused() -> None:
+    """PRODUCT section 3, rule 1: target and running version."""
+    (reason,) = judge(replace(UP, tables=tables_of("4.4.0+b1 permanent"))).reasons
+
+    assert reason.rule is Rule.VERSION
+    assert "4.4.0+b1" in reason.fact
+
+
 @pytest.mark.parametrize("system", ["windows", "macos11"])
 def test_there_is_no_hot_upgrade_for_windows_and_macos(system: str) -> None:
     """PRODUCT section 3, rule 1."""

@@ -41,6 +41,11 @@ def test_what_is_no_version_is_refused(text: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(("text", "known"), [("4.4.16", Vsn(4, 4, 16)), ("4.4.0+b1", None), ("", None), (None, None)])
+def test_a_version_of_others_is_known_or_not(text: str | None, known: Vsn | None) -> None:
+    assert Vsn.known(text) == known
+
+
 def test_versions_order_as_in_the_example_of_semver() -> None:
     """SemVer 2.0, section 11: the example of 11.2 and that of 11.4.4."""
     example = (
