@@ -52,5 +52,5 @@ class TimedSocket(io.RawIOBase):
         self._connection.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return a buffered reader of this socket."""
-        return io.BufferedReader(self)
+        """Return a buffered reader of this socket, which outlives this object as ``http.client`` expects."""
+        return io.BufferedReader(TimedSocket(self._connection, self._deadline))
