@@ -63,10 +63,10 @@ class FormCheck:
         self._read = read
         self._origin = None if origin is None else origin.encode()
         self._next = first
-        self._first = first
         self._versions = dict(versions or {})
-        self._knows_versions = versions is not None
-        self._ids = (array("q"), array("q"))
+        # Where a stream stands that was not met yet; None where nothing tells.
+        self._unknown = None if versions is None else 0
+        self._events, self._commits = array("q"), array("q")
         self._last: Facts | None = None
         self.run_starts: list[int] = []
         self.unread: RowFault | None = None
@@ -98,52 +98,46 @@ class FormCheck:
         hashed = sha256(b"\0" + leaf).digest()
         if hashed != leaf_hash:
             raise RowFault(index, "its bytes are not those that were hashed into the tree")
-        facts = self._read_leaf(index, leaf, topic or b"")
-        if facts is None:
+        if self._read is None:
+            return hashed
+        try:
+            facts = self._read(leaf, topic or b"")
+        except LedgerError as exc:
+            self._pass_over(index, exc)
             return hashed
         own = int(facts.version)
         if stream is not None and (stream != facts.stream or version != own or topic != facts.type):
             raise RowFault(index, "the columns of its row say another stream, version or topic than its bytes")
-        if facts.ledger != self._origin:
+        if facts.ledger != self._origin and self._origin is not None:
             raise RowFault(index, f"it was written for the ledger {facts.ledger.decode()!a}, not for this one")
-        self._follow_stream(index, facts.stream, own)
+        before = self._versions.get(facts.stream, self._unknown)
+        if before is not None and own != before + 1:
+            raise RowFault(index, f"it is version {own} of its stream, which stood at {before}")
+        self._versions[facts.stream] = own
         self._follow_commit(index, facts)
         return hashed
 
-    def _read_leaf(self, index: int, leaf: bytes, topic: bytes) -> Facts | None:
-        if self._read is None:
-            return None
-        try:
-            return self._read(leaf, topic)
-        except LedgerError as exc:
-            if exc.kind != "undecided":
-                raise RowFault(index, exc.fact) from exc
-            # Its place among the commits is not known either; the tree is checked all the same.
-            self.unread = self.unread or RowFault(index, str(exc))
-            self._last = None
-            return None
-
-    def _follow_stream(self, index: int, stream: bytes, version: int) -> None:
-        before = self._versions.get(stream)
-        if before is None and (self._first == 0 or self._knows_versions):
-            before = 0
-        if before is not None and version != before + 1:
-            raise RowFault(index, f"it is version {version} of its stream, which stood at {before}")
-        self._versions[stream] = version
+    def _pass_over(self, index: int, exc: LedgerError) -> None:
+        """Go on behind a leaf whose form is not known here; any other that cannot be read has failed."""
+        if exc.kind != "undecided":
+            raise RowFault(index, exc.fact) from exc
+        self.unread = self.unread or RowFault(index, str(exc))
+        # Its place in its stream and among the commits is not known; the tree is checked all the same.
+        self._last, self._unknown = None, None
+        self._versions.clear()
 
     def _follow_commit(self, index: int, facts: Facts) -> None:
         last, self._last = self._last, facts
-        events, commits = self._ids
-        events.append(hash(facts.event_id))
+        self._events.append(hash(facts.event_id))
         if last is None or last.commit_id != facts.commit_id:
             self.run_starts.append(index)
-            commits.append(hash(facts.commit_id))
+            self._commits.append(hash(facts.commit_id))
         if last is not None and facts.recorded_at < last.recorded_at and _later(last, facts):
             self.clocks.append(index)
 
     def suspects(self) -> bool:
         """Tell whether two identifiers may be the same, so that the leaves must be read again."""
-        return any(_has_twins(found) for found in self._ids)
+        return any(_has_twins(found) for found in (self._events, self._commits))
 
     def clock_words(self) -> Iterator[str]:
         """Yield what is to be said of clocks: flagged, never refused (RULINGS 10)."""

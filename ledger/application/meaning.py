@@ -52,7 +52,10 @@ class Meaning:
     def take(self, index: int, state: bytes) -> bool:
         """Follow the event at leaf *index*; return False when its stream cannot be followed on."""
         try:
-            event = unseal(state).event
+            sealed = unseal(state)
+            if not str(sealed.envelope.get("stream")).startswith(_RELEASES):
+                return True  # the ledger's own events change no release (RULINGS 6)
+            event = sealed.event
         except UnknownTopicError as exc:
             self._find(index, Verdict.UNDECIDED, str(exc))
             return True
