@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.adapters import durable
+from ledger.adapters.boot_scripts import mixed_scripts, other_scripts
 from ledger.adapters.emqx_vars import rel_vsns
 from ledger.adapters.installation import SAVED, BootFileError, Installation
-from ledger.adapters.package_layout import SCRIPTS
 from ledger.adapters.plain_file import FileNotReadError, read_file
 from ledger.adapters.releases_file import BootFileTextError, ReleaseEntry, parse_releases
 from ledger.domain.status import ReleaseStatus
@@ -46,7 +46,9 @@ def disagreements(files: Installation, memory: tuple[ReleaseEntry, ...], vsn: st
             yield "RELEASES: it does not list the releases that the node knows"
     yield from _pointers(files, vsn)
     if scripts:
-        yield from _scripts(files.root, vsn)
+        yield from other_scripts(files.root, vsn)
+    else:
+        yield from mixed_scripts(files.root, vsn, tuple(entry.vsn for entry in memory))
 
 
 def full_table(files: Installation, memory: tuple[ReleaseEntry, ...], vsn: str) -> tuple[ReleaseEntry, ...]:
@@ -95,10 +97,3 @@ def _pointers(files: Installation, vsn: str) -> Iterator[str]:
             yield f"emqx_vars: it boots {boots}, not {vsn}"
     except BootFileError as exc:
         yield f"emqx_vars: {exc.detail}"
-
-
-def _scripts(root: Path, vsn: str) -> Iterator[str]:
-    for script in SCRIPTS:
-        in_place, own = root / "bin" / script, root / "bin" / f"{script}-{vsn}"
-        if own.is_file() and (not in_place.is_file() or in_place.read_bytes() != own.read_bytes()):
-            yield f"bin/{script}: it is not the script of {vsn}"

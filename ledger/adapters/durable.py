@@ -10,8 +10,9 @@ made, renamed and removed with an fsync of each folder whose entries changed.
   its folder, so that the node can delete it later.
 * Links are never followed: a link at the place of a file is itself replaced or removed.
 * A renamed folder must be synced before it shows: first `sync_tree`, then `rename`.
-* A tree is removed entry by entry. Where half a tree could be taken for a whole one, rename it
-  aside first.
+* A tree is removed entry by entry. Where half a tree could be taken for a whole one, `remove_whole`
+  gives it the temporary name first.
+* Several files are copied so that lack of space shows before the first is replaced (`copy_files`).
 """
 
 import contextlib
@@ -20,7 +21,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ledger.errors import FailedError
@@ -72,16 +73,32 @@ def copy_file(source: Path, path: Path, *, mode: int | None = None) -> None:
 
     Raises: WriteFailedError, also where *source* cannot be read or is a link.
     """
-    with _failing("copy", source, changed=False):
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with _opened(source) as descriptor:
+        _replace(path, _chunks(descriptor), stat.S_IMODE(os.fstat(descriptor).st_mode) if mode is None else mode)
+
+
+def copy_files(copies: Sequence[tuple[Path, Path]], *, mode: int) -> None:
+    """Put the content of each source at its path; nothing is replaced before all of it is written.
+
+    Raises: WriteFailedError, also where a source cannot be read or is a link.
+    """
+    written = list[Path]()
     try:
-        with _failing("copy", source, changed=False):
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        _replace(path, _chunks(descriptor), stat.S_IMODE(status.st_mode) if mode is None else mode)
-    finally:
-        os.close(descriptor)
+        for source, path in copies:
+            written.append(_temporary(path))
+            with _failing("write", path, changed=False), _opened(source) as descriptor:
+                written[-1].unlink(missing_ok=True)
+                _fill(written[-1], _chunks(descriptor), _owner_at(path), mode)
+        for temporary, (_, path) in zip(tuple(written), copies, strict=True):
+            with _failing("write", path, changed=temporary is not written[0]):
+                temporary.rename(path)
+    except BaseException:
+        for temporary in written:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        raise
+    for folder in dict.fromkeys(path.parent for _, path in copies):
+        sync_folder(folder)
 
 
 def sync_folder(path: Path) -> None:
@@ -168,6 +185,38 @@ def remove_tree(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def remove_whole(path: Path) -> None:
+    """Remove a folder so that a crash leaves all of it or, under its own name, nothing of it.
+
+    Raises: WriteFailedError.
+    """
+    temporary = _temporary(path)
+    remove_tree(temporary)
+    with _failing("look at", path, changed=False):
+        if not _is_folder(path):
+            remove_file(path)
+            return
+    rename(path, temporary)
+    remove_tree(temporary)
+
+
+@contextlib.contextmanager
+def _opened(source: Path) -> Iterator[int]:
+    """Give a plain file, open for reading.
+
+    Raises: WriteFailedError where it cannot be read or is a link.
+    """
+    with _failing("copy", source, changed=False):
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        with _failing("copy", source, changed=False):
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def _failing(act: str, path: Path, *, changed: bool) -> Iterator[None]:
     try:
@@ -179,10 +228,10 @@ def _failing(act: str, path: Path, *, changed: bool) -> Iterator[None]:
 def _replace(path: Path, chunks: Iterable[bytes], mode: int | None) -> None:
     temporary = _temporary(path)
     with _failing("write", path, changed=False):
-        replaced = _plain_file(path)
-        owner = _owner_of(path.parent) if replaced is None else (replaced.st_uid, replaced.st_gid)
         if mode is None:
+            replaced = _plain_file(path)
             mode = _NEW_FILE if replaced is None else stat.S_IMODE(replaced.st_mode)
+        owner = _owner_at(path)
         temporary.unlink(missing_ok=True)
         try:
             _fill(temporary, chunks, owner, mode)
@@ -231,6 +280,12 @@ def _is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.lstat().st_mode)
     except FileNotFoundError:
         return False
+
+
+def _owner_at(path: Path) -> tuple[int, int]:
+    """Return whose a file at *path* is to be: its owner now, else that of its folder."""
+    replaced = _plain_file(path)
+    return _owner_of(path.parent) if replaced is None else (replaced.st_uid, replaced.st_gid)
 
 
 def _owner_of(folder: Path) -> tuple[int, int]:

@@ -5,8 +5,9 @@ throws away (embedded_state.py). Nothing runs: it serves rehearsals on a copy, i
 training and tests, and refuses an installation from which a program runs.
 
 Boot files are changed in one order that leaves a bootable installation at every point: the new
-memory together with the files to come, then emqx_vars, start_erl.data, RELEASES, then the memory
-without them (RULINGS 16). Whoever reads the memory rolls a broken-off change forward.
+memory together with the files to come, then the scripts of what boots, emqx_vars, start_erl.data,
+RELEASES, then the memory without them (RULINGS 16). Whoever reads the memory rolls a broken-off
+change forward.
 """
 
 import os
@@ -18,8 +19,10 @@ from typing import TypeVar
 
 from ledger.adapters import durable
 from ledger.adapters.boot_agreement import disagreements, full_table, restore_saved
+from ledger.adapters.boot_scripts import lacking_scripts, mixed_scripts, put_scripts
 from ledger.adapters.embedded_state import (
     BOOT_FILES,
+    VARS_FILE,
     EmbeddedState,
     EmbeddedStateError,
     PendingFile,
@@ -30,11 +33,10 @@ from ledger.adapters.embedded_state import (
 from ledger.adapters.emqx_vars import rel_vsns, with_boot
 from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.otp_check import refusal_of_install, refusal_of_permanent, refusal_of_removal
-from ledger.adapters.package_layout import SCRIPTS
 from ledger.adapters.release_parts import parts_to_remove, what_stays
 from ledger.adapters.releases_file import Lib, ReleaseEntry, StartErl, print_releases
-from ledger.adapters.set_aside import bring_back, set_aside
-from ledger.adapters.staging import drop_rel_file, place, stage
+from ledger.adapters.set_aside import bring_back, place_aside, set_aside
+from ledger.adapters.staging import discard, drop_rel_file, place, stage
 from ledger.application.ports import CheckRefusedError, Progress, StepFailedError
 from ledger.domain.observation import Observation
 from ledger.domain.outcomes import Removed, StagedPackage, Unpacked
@@ -47,7 +49,6 @@ from ledger.errors import CheckFailedError, RefusedError
 
 _FIRST_OTP_WITH_RELATIVE_DIRS = 25
 _VM_ARGS_MODE = 0o640
-_SCRIPT_MODE = 0o755
 _BEFORE_RECOVERY = ".ledger-before-recover"
 
 T = TypeVar("T")
@@ -119,18 +120,23 @@ class EmbeddedNode:
             raise
         return StagedPackage(package=package, staged=staged, set_aside=tuple(path for path, _ in aside))
 
+    def discard_staged(self, staged: StagedPackage, *, attempt: str) -> None:
+        """Remove what is laid out, and bring back what was set aside for it."""
+        discard(self._root, staged.staged.vsn)
+        bring_back(self._root, tuple((path, place_aside(path, attempt=attempt)) for path in staged.set_aside))
+
     def unpack_release(self, staged: StagedPackage) -> Unpacked:
         """Place what is staged and register its release as ``unpacked``."""
         package, state = staged.package, self._load()
         vsn, erts = package.sound_vsn(), package.erts or ""
         self._files.save_copies()
         place(staged.staged)
+        drop_rel_file(self._root, vsn)
+        self._drop_link(vsn)
         if not any(entry.vsn == vsn for entry in state.memory):
             libs = tuple(self._lib(app, lib_vsn, state.erts) for app, lib_vsn in package.libs)
             entry = ReleaseEntry("emqx", vsn, erts, libs, ReleaseStatus.UNPACKED)
             self._write(state, (entry, *state.memory))
-        drop_rel_file(self._root, vsn)
-        self._drop_link(vsn)
         return Unpacked(vsn=vsn, erts=erts, files=staged.staged.files, files_sha256=staged.staged.files_sha256)
 
     def install_release(self, vsn: str) -> None:
@@ -148,10 +154,12 @@ class EmbeddedNode:
         """Put the scripts of *vsn* in place and let all boot files name it."""
         state = self._load()
         _refuse("make_permanent", vsn, refusal_of_permanent(state.memory, vsn))
+        if lacking := lacking_scripts(self._root, vsn):
+            raise StepFailedError("make_permanent", vsn, f"enoent: {', '.join(lacking)}")
         self._files.save_copies()
-        self._copy_scripts(vsn)
         memory = _with_table(state.memory, _tables_of(state).made_permanent(vsn))
         self._write(state, memory, boots=_entry(state.memory, vsn))
+        put_scripts(self._root, vsn)  # where emqx_vars named it already
 
     def remove_release(self, vsn: str) -> Removed:
         """Delete what only *vsn* uses, then its entry (otp.md section 7)."""
@@ -162,7 +170,7 @@ class EmbeddedNode:
         missing = tuple(part for part in parts if not os.path.lexists(self._root / part))
         self._files.save_copies()
         for part in parts:
-            durable.remove_tree(self._root / part)
+            durable.remove_whole(self._root / part)
         self._write(state, rest)
         return Removed(
             removed=tuple(part for part in parts if part not in missing),
@@ -214,9 +222,9 @@ class EmbeddedNode:
         memory = full_table(self._files, state.memory, vsn)
         table = Tables(memory=_table(memory), disk=None, start_erl=None, rel_vsn=None).made_permanent(vsn)
         memory = _with_table(memory, table)
-        if scripts:
-            self._copy_scripts(vsn)
         self._write(state, memory, boots=_entry(memory, vsn), table=True)
+        if scripts or any(mixed_scripts(self._root, vsn, tuple(entry.vsn for entry in memory))):
+            put_scripts(self._root, vsn)
         return tuple(f"mended {place}" for place in done)
 
     def _load(self) -> EmbeddedState:
@@ -303,8 +311,10 @@ class EmbeddedNode:
 
     def _rolled_forward(self, state: EmbeddedState) -> EmbeddedState:
         """Write the boot files that are to come; one that somebody changed since is left as it is."""
-        for path, pending in sorted(state.pending, key=_boot_order):
+        for path, pending in sorted(state.pending, key=lambda item: BOOT_FILES.index(item[0])):
             if self._digest(path) == pending.was_sha256 != pending.sha256:
+                if path == VARS_FILE:
+                    put_scripts(self._root, rel_vsns(pending.text)[-1])
                 durable.replace_file(self._root / path, pending.text.encode())
         state = replace(state, pending=())
         write_state(self._root, state)
@@ -337,13 +347,6 @@ class EmbeddedNode:
             if config.is_file():
                 durable.copy_file(config, folder / "sys.config", mode=_VM_ARGS_MODE)
 
-    def _copy_scripts(self, vsn: str) -> None:
-        binary = self._root / "bin"
-        for script in SCRIPTS:
-            durable.copy_file(binary / f"{script}-{vsn}", binary / script, mode=_SCRIPT_MODE)
-        boot = self._root / "releases" / vsn / "no_dot_erlang.boot"
-        durable.copy_file(boot, binary / "no_dot_erlang.boot")
-
 
 def running_under(root: Path) -> tuple[int, ...]:
     """Return the processes whose program lies under *root* (RULINGS 2)."""
@@ -374,10 +377,6 @@ def _entry(memory: tuple[ReleaseEntry, ...], vsn: str) -> ReleaseEntry:
 def _refuse(call: str, vsn: str, otp_reason: str | None) -> None:
     if otp_reason is not None:
         raise StepFailedError(call, vsn, otp_reason)
-
-
-def _boot_order(item: tuple[str, PendingFile]) -> int:
-    return BOOT_FILES.index(item[0])
 
 
 def _table(entries: tuple[ReleaseEntry, ...]) -> Table:

@@ -22,7 +22,8 @@ from ledger.errors import OpenAttemptError
 
 STATE_FILE = "data/embedded_node.json"
 # In the order in which they are written.
-BOOT_FILES = ("releases/emqx_vars", "releases/start_erl.data", "releases/RELEASES")
+VARS_FILE = "releases/emqx_vars"
+BOOT_FILES = (VARS_FILE, "releases/start_erl.data", "releases/RELEASES")
 _VERSION = 1
 _MODE = 0o640
 

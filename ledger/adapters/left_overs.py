@@ -19,7 +19,7 @@ _STAGING = re.compile(rf"\.ledger-(?P<vsn>{VSN_PATTERN})", re.ASCII)
 _TEMPORARY = re.compile(r"\..+\.ledger-tmp")
 _RELEASE = re.compile(VSN_PATTERN, re.ASCII)
 _TARBALL = re.compile(rf"emqx-(?P<vsn>{VSN_PATTERN})\.tar\.gz", re.ASCII)
-_FOLDERS = (".", "bin", "data", "lib", "releases")
+_FOLDERS = ("bin", "data", "lib", "releases")
 
 _OURS = "the laid out files of a command that broke off"
 _TEMP = "a temporary file of a command that broke off"
@@ -60,9 +60,9 @@ class RootLeftOvers:
                 yield LeftOver(f"releases/{path.name}", _STALE)
 
     def _temporary(self) -> Iterator[LeftOver]:
-        for folder in _FOLDERS:
-            place = self._root / folder
-            for path in sorted(place.iterdir()) if place.is_dir() else ():
+        releases = sorted((self._root / "releases").iterdir())
+        for place in (self._root, *(self._root / folder for folder in _FOLDERS), *releases):
+            for path in sorted(place.iterdir()) if place.is_dir() and not place.is_symlink() else ():
                 if _TEMPORARY.fullmatch(path.name):
                     yield LeftOver(str(path.relative_to(self._root)), _TEMP)
 

@@ -5,6 +5,7 @@ They are renamed to ``releases/.ledger-aside/<attempt>/``, never deleted (RULING
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ledger.adapters import durable
@@ -41,17 +42,26 @@ def move_aside(root: Path, paths: tuple[str, ...], *, attempt: str) -> Moved:
     for path in paths:
         durable.make_folder(folder.parent, mode=_FOLDER_MODE)
         durable.make_folder(folder, mode=_FOLDER_MODE)
-        new = f"{ASIDE}/{attempt}/{path.replace('/', '_')}"
+        new = place_aside(path, attempt=attempt)
         durable.rename(root / path, root / new)
         moved.append((path, new))
     return tuple(moved)
 
 
+def place_aside(path: str, *, attempt: str) -> str:
+    """Return where *path* is moved for *attempt*."""
+    return f"{ASIDE}/{attempt}/{path.replace('/', '_')}"
+
+
 def bring_back(root: Path, moved: Moved) -> None:
-    """Undo ``set_aside``, so that a refusal leaves everything as it was."""
+    """Undo ``set_aside``, so that a refusal leaves everything as it was.
+
+    Raises: WriteFailedError.
+    """
     for path, new in moved:
         durable.rename(root / new, root / path)
-        (root / new).parent.rmdir()
+        with suppress(OSError):  # one that holds more is still needed
+            (root / new).parent.rmdir()
 
 
 def _is_package(folder: Path, vsn: str) -> bool:

@@ -32,8 +32,9 @@ from ledger.adapters.mapper import EnvelopeMapper
 from ledger.adapters.sqlite_errors import translated
 from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, create_statements
 from ledger.adapters.sqlite_tree import SignedTree
+from ledger.adapters.tip_guard import GuardBehindError
 from ledger.application.record_ports import Disclosure, Guard, LogRecorder, LogSigner, Recording
-from ledger.errors import EvidenceError, UsageError
+from ledger.errors import EvidenceError, FailedError, UsageError
 from ledger.tlog.merkle import hash_leaf
 
 LOCK_TIMEOUT_SECONDS = 5
@@ -269,7 +270,11 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
         disclosures: Sequence[Disclosure] = (),
         **_: object,
     ) -> Sequence[int]:
-        """Store one commit in one transaction and return its ids; the note leaves after the commit."""
+        """Store one commit in one transaction and return its ids; the note leaves after the commit.
+
+        Raises: the errors of ``sqlite_errors`` and of the tree, when nothing was stored; GuardBehindError,
+        when all of it was.
+        """
         with self.datastore.transaction(commit=True) as c:
             c.execute("UPDATE log_lock SET n = n + 1")  # a write, before anything is read
             if not stored_events:
@@ -288,7 +293,10 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
             states = [event.state for event in stored_events]
             note = self._tree.grow(c, states, leaf_hashes=leaf_hashes, newest=newest) if self._tree else b""
         if note and self._guard:
-            self._guard.swap(note)
+            try:
+                self._guard.swap(note)
+            except FailedError as exc:
+                raise GuardBehindError(exc) from exc
         return list(range(size + 1, size + 1 + len(stored_events)))
 
     def _insert_rows(

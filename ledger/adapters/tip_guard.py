@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.adapters.durable import replace_file
-from ledger.errors import EvidenceError, UsageError
+from ledger.errors import EvidenceError, FailedError, UsageError
 from ledger.tlog.checkpoint import Checkpoint
 
 _KEEP = "keep both the ledger's folder and the tip guard as they are, and run `release-ledger verify`"
@@ -85,6 +85,28 @@ class CheckpointDiffersError(TipError):
         self.size, self.signed = size, signed
 
 
+class GuardBehindError(FailedError):
+    """A commit is recorded and the guard could not follow; the next commit lets it catch up."""
+
+    def __init__(self, cause: FailedError) -> None:
+        super().__init__(
+            f"recorded, but the tip guard could not follow: {cause}",
+            fact=f"{cause.fact}; the events are in the ledger, and the guard is one commit behind",
+            hint=f"{cause.hint}; `release-ledger recover` closes an attempt that this left open",
+        )
+
+
+class GuardStuckError(UsageError):
+    """The guard is one commit behind and cannot catch up, so nothing more is recorded."""
+
+    def __init__(self, cause: FailedError) -> None:
+        super().__init__(
+            f"the tip guard cannot catch up: {cause}",
+            fact=f"{cause.fact}; nothing of this commit was recorded",
+            hint=cause.hint,
+        )
+
+
 class GuardAccessError(UsageError):
     """The guard's file cannot be read."""
 
@@ -120,11 +142,14 @@ class TipGuard:
         replace_file(self._path, note, mode=0o600)
 
     def advance(self, note: bytes) -> None:
-        """Catch up by one commit.
+        """Catch up by one commit, before anything else is recorded.
 
-        Raises: WriteFailedError.
+        Raises: GuardStuckError.
         """
-        self.swap(note)
+        try:
+            self.swap(note)
+        except FailedError as exc:
+            raise GuardStuckError(exc) from exc
         self.advanced = True
 
 

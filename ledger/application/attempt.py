@@ -32,7 +32,7 @@ from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import StepKind
 from ledger.domain.releases import NodeReleases, evolve
 from ledger.domain.tables import Tables
-from ledger.errors import CheckFailedError, FailedError, LedgerError, RefusedError
+from ledger.errors import CheckFailedError, FailedError, LedgerError, LockedError, RefusedError, UsageError
 
 
 class Teller(Protocol):
@@ -61,6 +61,22 @@ class UnexpectedStateError(FailedError):
             hint="look at `release-ledger log`, then repeat the command",
         )
         self.step, self.expected, self.seen = step, expected, seen
+
+
+class RecordBrokenError(FailedError):
+    """Something that was done could not be recorded; the attempt stays open.
+
+    *after* is the error with which the step itself ended, where it did not succeed.
+    """
+
+    def __init__(self, cause: LedgerError, *, after: LedgerError | None = None) -> None:
+        failed = f"{after}; " if after else ""
+        super().__init__(
+            f"{failed}the record of this change broke off: {cause}",
+            fact=cause.fact,
+            hint=f"{cause.hint}; then `release-ledger recover`: it records what is in effect and closes the attempt",
+        )
+        self.cause, self.after = cause, after
 
 
 class Attempt:
@@ -98,7 +114,7 @@ class Attempt:
         Raises: RefusedError, CheckFailedError, FailedError, after the attempt was closed with it.
         """
         self._stage()
-        self._append(self._intent())
+        self._open()
         for step in self._preflight.plan.steps:
             self._say(step.before)
             self._step(step)
@@ -118,6 +134,15 @@ class Attempt:
         except FailedError as exc:
             self._append(self._intent())
             self._close_failed(plan.steps[0], exc)
+            raise
+
+    def _open(self) -> None:
+        """Record the intent; where that is not possible, nothing stays of what was laid out."""
+        try:
+            self._append(self._intent())
+        except BaseException:
+            if self._staged is not None and not self.events:
+                self._handler.discard_staged(self._staged, attempt=self.id)
             raise
 
     def _intent(self) -> AnyReleaseEvent:
@@ -189,11 +214,19 @@ class Attempt:
             hint=reason.hint,
             output=captured((exc.fact,)),
         )
-        seen = self._handler.observe()
-        self._append(decide_failure(self.node, self._wish.verb, failure, seen=seen, by=self._by))
+        try:
+            seen = self._handler.observe()
+        except LedgerError as unseen:
+            raise RecordBrokenError(unseen, after=exc) from unseen
+        self._append(decide_failure(self.node, self._wish.verb, failure, seen=seen, by=self._by), after=exc)
 
-    def _append(self, event: AnyReleaseEvent) -> None:
-        self.events += self._record.record((event,))
+    def _append(self, event: AnyReleaseEvent, *, after: LedgerError | None = None) -> None:
+        try:
+            self.events += self._record.record((event,))
+        except (UsageError, LockedError, FailedError) as exc:
+            if self.events:  # the intent is recorded, so the node may have been touched
+                raise RecordBrokenError(exc, after=after) from exc
+            raise
         self.node = evolve(self.node, event)
 
     def _say(self, lines: tuple[str, ...]) -> None:

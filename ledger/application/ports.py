@@ -83,6 +83,13 @@ class ReleaseHandler(Protocol):
         """
         ...
 
+    def discard_staged(self, staged: StagedPackage, *, attempt: str) -> None:
+        """Undo ``stage_release``: what is laid out goes, what was set aside comes back.
+
+        Raises: FailedError where writing failed; ``recover`` clears what is left.
+        """
+        ...
+
     def unpack_release(self, staged: StagedPackage) -> Unpacked:
         """Place what is staged; its release is then known as ``unpacked``, first in the list.
 
