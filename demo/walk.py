@@ -93,6 +93,7 @@ def _say_where(folder: Path) -> None:
         "emqx/": "the installation, with the packages in releases/",
         "ledger/ledger.db": "the record: open it with any SQLite program",
         "ledger/log.key": "its signing key: keep it to yourself",
+        "ledger.tip/tip": "the newest signed note: tells when the record was cut",
         "ledger/views.db": "tables for reading: delete them and they are made again",
     }
     sys.stdout.write(f"\n# The files lie in {folder}\n")
