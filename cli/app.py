@@ -41,6 +41,7 @@ COMMANDS = {
     "log": "List what happened, newest first.",
     "show": "Show one attempt or event in full.",
     "recover": "Close an attempt that was interrupted.",
+    "verify": "Verify the history, a bundle, or a log of other software.",
 }
 _EXAMPLE = f"Example: {PROGRAM} upgrade 4.4.16 --reason 'CVE fix' --ticket CHG-1042"
 _CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -22,13 +22,18 @@ from ledger.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from cli.config import Settings
+    from ledger.adapters.audit_state import AuditState
     from ledger.adapters.identity import Identity
+    from ledger.application.audit_report import AuditReport, Level
+    from ledger.application.audit_source import HeldNote
     from ledger.application.release_ledger import ReleaseLedger
     from ledger.domain.events import AnyReleaseEvent
     from ledger.domain.releases import NodeReleases
+    from ledger.tlog.policy import Policy
 
 TOOL = f"release-ledger/{VERSION}"
 _TURN_SECONDS = 30.0
+_ROUNDS = 3
 _MARKER = "releases/.release-ledger"
 _CAUGHT_UP = "note: an earlier command broke off behind its last commit; the tip guard has now caught up with it\n"
 _CONFIG = b"""\
@@ -285,6 +290,72 @@ def contexts_of(
     """Return what gives the context of an event, by its attempt."""
     context = Context(actor=identity.actor, source=identity.source, node=node, reason=reason, ticket=ticket)
     return lambda attempt: replace(context, attempt=attempt)
+
+
+def verify(
+    path: Path,
+    *,
+    policy: "Policy | None",
+    held: "Sequence[HeldNote]",
+    guarded: bool,
+    level: "Level | None",
+    since: "HeldNote | None",
+    progress: Callable[[int, int], None],
+) -> "AuditReport":
+    """Return the report on the record at *path*; *guarded* asks for the tip guard of a ledger.
+
+    Raises: PartMissingError, PartWrongError.
+    """
+    from ledger.adapters import audit_place  # noqa: PLC0415 # as the module says
+
+    # A writer may move the guard on while the ledger is read; then it is read again.
+    for _ in range(_ROUNDS):
+        guard = audit_place.own_guard(path) if guarded else None
+        trust = audit_place.trusting(policy, held=held, guard=guard)
+        report = audit_place.verify_path(
+            audit_place.Task(path=path, trust=trust, level=level, since=since, progress=progress)
+        )
+        if guard is None or guard == audit_place.own_guard(path):
+            break
+    return report
+
+
+def own_policy(folder: Path) -> "Policy":
+    """Return the policy by which this host checks its own ledger.
+
+    Raises: PartMissingError, VkeyError, PolicyError; the errors of opening a ledger.
+    """
+    from ledger.adapters.audit_place import own_policy as read  # noqa: PLC0415 # as the module says
+    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as above
+
+    return read(open_folder(folder).path)
+
+
+def has_guard(path: Path) -> bool:
+    """Tell whether *path* is a ledger with a tip guard beside it."""
+    from ledger.adapters import audit_place  # noqa: PLC0415 # as the module says
+
+    return audit_place.database_of(path) is not None and audit_place.has_guard(path)
+
+
+def kept_note(path: Path) -> "HeldNote":
+    """Return the note in the file *path*.
+
+    Raises: PartMissingError.
+    """
+    from ledger.adapters.audit_place import read_note  # noqa: PLC0415 # as the module says
+
+    return read_note(path)
+
+
+def auditor_state(path: Path) -> "AuditState":
+    """Return the auditor's memory in the file *path*.
+
+    Raises: PartMissingError.
+    """
+    from ledger.adapters.audit_state import read_state  # noqa: PLC0415 # as the module says
+
+    return read_state(path)
 
 
 def host_name() -> str:

@@ -3,8 +3,7 @@
 A path is a ledger (its folder or its database), a bundle (folder or zip) or a folder of tiles.
 
 A host's own check takes its trust from outside the database: the public key and the witnesses
-from files beside it, the newest signed note from the tip guard, other notes from the files of
-its outside holders. Whoever can write all of these can deceive this check; an auditor brings
+from files beside it, the newest signed note from the tip guard. Whoever can write all of these can deceive this check; an auditor brings
 his own key or policy.
 """
 
@@ -30,9 +29,6 @@ from ledger.tlog.note import Note
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.policy_file import parse_policy
 from ledger.tlog.vkey import Vkey
-
-_FILE = "file:"
-_TAIL = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +102,6 @@ def has_guard(folder: Path) -> bool:
     return LedgerFolder(folder.absolute()).tip.is_dir()
 
 
-def notes_of_holders(anchors: Sequence[str]) -> tuple[HeldNote, ...]:
-    """Return the newest note in each file that is configured as an outside holder.
-
-    A file that cannot be read holds nothing; the report then counts those events.
-    """
-    paths = [Path(text.removeprefix(_FILE)) for text in anchors if text.startswith(_FILE)]
-    return tuple(HeldNote(f"{_FILE}{path}", note) for path in paths if (note := _last_note(path)) is not None)
-
-
 def read_note(path: Path) -> HeldNote:
     """Return the note in the file *path*.
 
@@ -131,18 +118,3 @@ def read_note(path: Path) -> HeldNote:
 def trusting(policy: Policy | None, *, held: Sequence[HeldNote], guard: Guard | None) -> Trust:
     """Return the means of a verification with the signature algorithms that are known here."""
     return Trust(policy=policy, primitives=PRIMITIVES, held=tuple(held), guard=guard)
-
-
-def _last_note(path: Path) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL))
-            blocks = file.read().split(b"\n\n")
-    except OSError:
-        return None
-    for text, lines in zip(blocks[-2::-1], blocks[:0:-1], strict=True):
-        note = text.removeprefix(b"\n") + b"\n\n" + lines.removesuffix(b"\n") + b"\n"
-        with suppress(FormatError):
-            Note.parse(note)
-            return note
-    return None

@@ -1,0 +1,116 @@
+"""``release-ledger verify``: words, exit codes, JSON and the auditor's memory (PRODUCT section 8)."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.app import main
+from tests.evidence.bundles import whole, write
+from tests.evidence.ledgers import Case, alter, build, edit_state, newest, record, upgrades
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
+    case = build(tmp_path / "ledger")
+    monkeypatch.setenv("RELEASE_LEDGER", str(case.folder.path))
+    return case
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_host_checks_its_own_ledger_and_writes_nothing(ledger: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files_of(ledger.folder.path)
+
+    code = main(["verify"])
+
+    told = capsys.readouterr().out
+    assert code == 0
+    assert told.startswith("ok: 19 events, root ")
+    assert "held outside: 0 of 19 (last 19 only on this host)" in told
+    assert files_of(ledger.folder.path) == before
+
+
+def test_a_changed_event_is_exit_6_and_named(ledger: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    edit_state(ledger.database, 5, lambda state: state.replace(b"CVE", b"cve"))
+
+    code = main(["verify"])
+
+    told = capsys.readouterr()
+    assert code == 6
+    assert told.out.startswith("failed: event 4: ")
+    assert "verification failed: event 4" in told.err
+
+
+def test_without_the_guard_a_host_cannot_decide(ledger: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    (ledger.folder.tip / "tip").unlink()
+
+    assert main(["verify"]) == 3
+    assert "the tip guard" in capsys.readouterr().out
+
+
+def test_a_bundle_needs_a_key_of_the_auditor(ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bundle = str(write(tmp_path / "bundle", whole(ledger)))
+
+    assert main(["verify", bundle]) == 3
+    assert main(["verify", bundle, "--vkey", str(ledger.key.vkey)]) == 0
+    assert main(["verify", bundle, "--level", "1"]) == 0
+    assert "signature not checked" in capsys.readouterr().out
+
+
+def test_the_auditor_remembers_what_was_verified_and_nothing_else(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, vkey = str(tmp_path / "auditor.state"), str(ledger.key.vkey)
+    asked = ["verify", str(ledger.folder.path), "--vkey", vkey, "--state", state]
+
+    first = main(asked)
+    kept = Path(state).read_bytes()
+    history = [event for _, event in zip(range(21), upgrades(), strict=False)]
+    record(ledger.folder, history[19:])
+    later = main([*asked, "--since", "last"])
+    moved = Path(state).read_bytes()
+    alter(ledger.database, "DELETE FROM log_leaf WHERE idx > 18")
+    broken = main(asked)
+
+    assert (first, later, broken) == (0, 0, 6)
+    assert kept != moved
+    assert Path(state).read_bytes() == moved
+    assert "the events before 19 were not read again" in capsys.readouterr().out
+
+
+def test_a_note_that_somebody_holds_is_compared(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = tmp_path / "note"
+    note.write_bytes(newest(ledger.database))
+
+    code = main(["verify", "--json", "--held", str(note)])
+
+    told = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert told["schema"] == "release-ledger/verify/1"
+    assert (told["verdict"], told["level"], told["meaning"]) == ("verified", 3, True)
+    assert told["held_outside"] == {"size": 19, "by": [str(note)], "missing": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--vkey", "x"], 3),
+        (["--vkey", "x", "--policy", "y"], 1),
+        (["--policy", "/nowhere"], 3),
+        (["--since", "last"], 1),
+        (["--held", "/nowhere"], 3),
+        (["/nowhere"], 3),
+        (["--level", "6"], 1),
+    ],
+)
+def test_what_cannot_be_used_is_said(
+    arguments: list[str], code: int, ledger: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", *arguments]) == code
+    assert "hint: " in capsys.readouterr().err
+    assert ledger.database.exists()
