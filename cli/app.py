@@ -18,7 +18,7 @@ from cli.error_report import as_json, as_text
 from cli.errors import CommandLineError, InterruptedByUserError, UnexpectedError
 from cli.exit_codes import USAGE, exit_code
 from cli.run import run
-from cli.spread import callback_for_root, spread
+from cli.spread import Command, callback_for_root, spread
 from cli.terminal import drop_output, usable_streams
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ COMMANDS = {
     "restart": "Restart the node and record what that undid.",
     "log": "List what happened, newest first.",
     "show": "Show one attempt or event in full.",
+    "witness": "Let others hold the history, or hold that of others.",
     "recover": "Close an attempt that was interrupted.",
-    "verify": "Verify the history, a bundle, or a log of other software.",
 }
 _EXAMPLE = f"Example: {PROGRAM} upgrade 4.4.16 --reason 'CVE fix' --ticket CHG-1042"
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -114,10 +114,23 @@ def _command(name: str) -> TyperCommand:
     app = typer.Typer(
         rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False, context_settings=_CONTEXT
     )
-    app.command(name, help=module.__doc__, epilog=f"Example: {PROGRAM} {module.EXAMPLE}")(
-        spread(getattr(module, name), run=run)
-    )
+    if hasattr(module, "SUBCOMMANDS"):
+        app.callback(help=module.__doc__, epilog=f"Example: {PROGRAM} {module.EXAMPLE}")(_nothing)
+        for verb, (function, example) in module.SUBCOMMANDS.items():
+            _add(app, verb, function, text=function.__doc__, example=example)
+    else:
+        _add(app, name, getattr(module, name), text=module.__doc__, example=module.EXAMPLE)
     return cast("TyperCommand", get_command(app))
+
+
+def _add(app: typer.Typer, name: str, function: Command, *, text: str | None, example: str) -> None:
+    app.command(name, help=text, epilog=f"Example: {PROGRAM} {example}", context_settings=_CONTEXT)(
+        spread(function, run=run)
+    )
+
+
+def _nothing() -> None:
+    """Do nothing: a group has only its commands."""
 
 
 def _usage(exc: typer.TyperException) -> CommandLineError:

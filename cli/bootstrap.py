@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cli.config import Settings
     from ledger.adapters.audit_state import AuditState
     from ledger.adapters.identity import Identity
+    from ledger.adapters.outside import Holders
+    from ledger.adapters.witness_folder import WitnessPlace
+    from ledger.adapters.witness_server import WitnessServer
     from ledger.application.audit_report import AuditReport, Level
     from ledger.application.audit_source import HeldNote
     from ledger.application.release_ledger import ReleaseLedger
@@ -42,6 +45,8 @@ _CONFIG = b"""\
 [policy]
 require_reason = false
 require_ticket = false
+anchors = []  # who holds checkpoints outside: "file:/PATH", "syslog"; witnesses: `release-ledger witness add`
+holders = 0  # how many of them must hold every event before a change starts
 """
 
 
@@ -117,13 +122,16 @@ class MadeLedger:
 class RecordOfCommand:
     """The record, which keeps with each commit what the commitments of this command stand for (RULINGS 5)."""
 
-    def __init__(self, ledger: "ReleaseLedger", identity: "Identity") -> None:
+    def __init__(self, ledger: "ReleaseLedger", identity: "Identity", after: Callable[[], object]) -> None:
         self._ledger = ledger
         self._identity = identity
+        self._after = after
 
     def record(self, events: "Sequence[AnyReleaseEvent]") -> tuple[int, ...]:
         """Append *events* in one commit and return their leaf indexes."""
-        return self._ledger.record(events, disclosures=self._identity.disclosures)
+        indexes = self._ledger.record(events, disclosures=self._identity.disclosures)
+        self._after()
+        return indexes
 
     def releases(self, stream: str) -> "NodeReleases":
         """Return the fold of a stream."""
@@ -136,16 +144,22 @@ class RecordOfCommand:
 
 @contextmanager
 def at_work(
-    settings: "Settings", *, driver: str, reason: str | None, ticket: str | None, offline: bool = False
+    settings: "Settings",
+    *,
+    driver: str,
+    reason: str | None,
+    ticket: str | None,
+    after: Callable[[], object],
+    offline: bool = False,
 ) -> Iterator[Bench]:
-    """Give the installation that is meant, wired through *driver*.
+    """Give the installation that is meant, wired through *driver*; *after* is called after each commit.
 
     Raises: what opening a ledger raises; NodeUnknownError, NodeAmbiguousError, NothingRegisteredError;
     NoNodeDriverError, OfflineChangeError.
     """
     from ledger.adapters.identity import new_id  # noqa: PLC0415 # as the module says
 
-    with open_record(settings.ledger.value) as (record, identity):
+    with open_record(settings.ledger.value, after=after) as (record, identity):
         nodes = [record.releases(stream) for stream in record.streams()]
         node = choose([(node.node, node.id, node) for node in nodes], settings.node.value)
         root = Path(node.root)
@@ -162,8 +176,8 @@ def at_work(
 
 
 @contextmanager
-def open_record(folder: Path) -> "Iterator[tuple[RecordOfCommand, Identity]]":
-    """Give the record in *folder*, and who acts.
+def open_record(folder: Path, *, after: Callable[[], object] = tuple) -> "Iterator[tuple[RecordOfCommand, Identity]]":
+    """Give the record in *folder*, and who acts; *after* is called after each commit, by default nothing.
 
     Raises: the errors of opening a ledger and its key.
     """
@@ -187,10 +201,47 @@ def open_record(folder: Path) -> "Iterator[tuple[RecordOfCommand, Identity]]":
     identity = identify(look_around(os.environ), tool=TOOL)
     with closing(ReleaseLedger(store, recording=recording)) as ledger:
         try:
-            yield RecordOfCommand(ledger, identity), identity
+            yield RecordOfCommand(ledger, identity, after), identity
         finally:
             if guard.advanced:
                 sys.stderr.write(_CAUGHT_UP)
+
+
+@contextmanager
+def open_holders(settings: "Settings") -> "Iterator[Holders]":
+    """Give the outside holders of the ledger.
+
+    Raises: the errors of opening a ledger and its key; AnchorSettingError, PolicyError.
+    """
+    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as the module says
+    from ledger.adapters.outside import open_holders as opened  # noqa: PLC0415 # as above
+
+    with opened(open_folder(settings.ledger.value), settings=settings.anchors.value) as holders:
+        yield holders
+
+
+@contextmanager
+def open_witness(folder: Path, *, name: str | None = None) -> "Iterator[WitnessPlace]":
+    """Give the witness in *folder*, which is made where there is none.
+
+    Raises: the errors of opening a witness.
+    """
+    from ledger.adapters.witness_folder import open_witness as opened  # noqa: PLC0415 # as the module says
+
+    with opened(folder, host=host_name(), name=name) as place:
+        yield place
+
+
+@contextmanager
+def witness_server(place: "WitnessPlace", *, host: str, port: int) -> "Iterator[WitnessServer]":
+    """Give the server of the witness, which listens and does not serve yet.
+
+    Raises: ListenError.
+    """
+    from ledger.adapters.witness_server import Witness, WitnessServer  # noqa: PLC0415 # as the module says
+
+    with WitnessServer(Witness(place.state, key=place.key), host=host, port=port) as server:
+        yield server
 
 
 def make_ledger(folder: Path, *, origin: str | None) -> MadeLedger:

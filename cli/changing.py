@@ -16,6 +16,7 @@ import typer
 from cli import bootstrap
 from cli.errors import InterruptedByUserError, NotConfirmedError
 from cli.options import ChangeOptions, InstallationOptions, Overridable, RecoverOptions
+from cli.outside import held_outside
 from cli.reading import ask
 from cli.render_change import outcome_json, plan_text, warning_text
 from cli.session import Session
@@ -75,19 +76,25 @@ def change(
         wait=options.wait,
     )
     try:
-        with bootstrap.at_work(
-            session.settings,
-            driver=driver_of(options, session),
-            reason=reason,
-            ticket=ticket,
-            offline=Overridable.OFFLINE in allowed,
-        ) as bench:
+        with (
+            held_outside(session, idle=options.dry_run) as outside,
+            bootstrap.at_work(
+                session.settings,
+                driver=driver_of(options, session),
+                reason=reason,
+                ticket=ticket,
+                after=outside.hand_over,
+                offline=Overridable.OFFLINE in allowed,
+            ) as bench,
+        ):
+            if verb is not Verb.UNPACK and not options.dry_run:
+                outside.demand(session.settings.holders.value)
             outcome = _done(bench, lambda operations: operations.change(verb, vsn, wanted), session)
+            _tell(outcome, session)
     except NodeDownError as exc:
         for line in exc.words:
             session.terminal.say(line)
         raise
-    _tell(outcome, session)
     return 0
 
 

@@ -26,7 +26,13 @@ FILE_NAME = "config.toml"
 DRIVERS = ("auto", "embedded")
 
 _TEXTS = frozenset({"node", "driver", "root"})
-_POLICY = frozenset({"require_reason", "require_ticket"})
+_POLICY: Mapping[str, type] = {"require_reason": bool, "require_ticket": bool, "holders": int, "anchors": list}
+_WANTED: Mapping[type, str] = {
+    str: "a text in quotes",
+    bool: "true or false",
+    int: "a whole number, 0 or more",
+    list: 'a list of texts, like ["syslog"]',
+}
 _HOST_ONLY = frozenset({"ledger"})
 _Value = TypeVar("_Value")
 
@@ -79,6 +85,8 @@ class Settings:
     root: Setting[Path | None]
     require_reason: Setting[bool]
     require_ticket: Setting[bool]
+    holders: Setting[int]
+    anchors: Setting[tuple[str, ...]]
     reason: Setting[str | None]
     ticket: Setting[str | None]
 
@@ -116,9 +124,10 @@ def read_settings(
         found = _given(flag, f"--{name}") or _given(environ.get(variable), variable)
         return found or own.get(name) or host.get(name) or Setting(None, "default")
 
-    def policy(name: str) -> Setting[bool]:
-        return own.get(name) or host.get(name) or Setting(value=False, source="default")
+    def policy(name: str, default: _Value) -> Setting[_Value]:
+        return own.get(name) or host.get(name) or Setting(default, "default")
 
+    anchors = policy("anchors", ())
     driver = text("driver")
     if driver.value is not None and driver.value not in DRIVERS:
         raise SettingError(
@@ -132,8 +141,10 @@ def read_settings(
         node=text("node", node),
         driver=Setting(driver.value or "auto", driver.source),
         root=_root(environ, own, host),
-        require_reason=policy("require_reason"),
-        require_ticket=policy("require_ticket"),
+        require_reason=policy("require_reason", default=False),
+        require_ticket=policy("require_ticket", default=False),
+        holders=policy("holders", 0),
+        anchors=Setting(tuple(anchors.value), anchors.source),
         reason=_given(environ.get("RELEASE_LEDGER_REASON"), "RELEASE_LEDGER_REASON") or Setting(None, "default"),
         ticket=_given(environ.get("RELEASE_LEDGER_TICKET"), "RELEASE_LEDGER_TICKET") or Setting(None, "default"),
     )
@@ -210,18 +221,26 @@ def _read(path: Path, texts: frozenset[str]) -> _File:
             str(path), "`policy` is no table", fact=f"policy = {policy!r}", hint="write it as a section: [policy]"
         )
     for name, value in record.items():
-        _check(path, name, value, texts, str)
+        _check(path, name, value, dict.fromkeys(texts, str))
     for name, value in policy.items():
-        _check(path, name, value, _POLICY, bool)
+        _check(path, name, value, _POLICY)
     return _File(path, record | policy)
 
 
-def _check(path: Path, name: str, value: object, known: frozenset[str], kind: type) -> None:
+def _check(path: Path, name: str, value: object, known: Mapping[str, type]) -> None:
     if name not in known:
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "take the line out of the file"
         fact = f"known here: {', '.join(sorted(known))}"
         raise SettingError(str(path), f"unknown setting {name!r}", fact=fact, hint=hint)
-    if not isinstance(value, kind):
-        want = "true or false" if kind is bool else "a text in quotes"
+    if not _is(value, known[name]):
+        want = _WANTED[known[name]]
         raise SettingError(str(path), f"`{name}` is not {want}", fact=f"{name} = {value!r}", hint=f"write {want}")
+
+
+def _is(value: object, kind: type) -> bool:
+    if kind is int:
+        return type(value) is int and value >= 0  # to Python, true is a number
+    if kind is list:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, kind)

@@ -12,6 +12,7 @@ import typer
 from cli import bootstrap
 from cli.changing import allowed_by, catch_up, driver_of, why
 from cli.options import RecoverOptions
+from cli.outside import held_outside
 from cli.session import Session
 from ledger.application.ports import NodeDownError
 from ledger.application.recover import Findings, Recovered, Recovery
@@ -29,13 +30,17 @@ def recover_installation(options: RecoverOptions, *, session: Session) -> int:
     """
     reason, ticket = why(options, session)
     try:
-        with bootstrap.at_work(
-            session.settings,
-            driver=driver_of(options, session),
-            reason=reason,
-            ticket=ticket,
-            offline=bool(allowed_by(options, reason=reason)),
-        ) as bench:
+        with (
+            held_outside(session) as outside,
+            bootstrap.at_work(
+                session.settings,
+                driver=driver_of(options, session),
+                reason=reason,
+                ticket=ticket,
+                after=outside.hand_over,
+                offline=bool(allowed_by(options, reason=reason)),
+            ) as bench,
+        ):
             recovery = Recovery(
                 record=bench.record,
                 handler=bench.handler,
@@ -49,13 +54,13 @@ def recover_installation(options: RecoverOptions, *, session: Session) -> int:
             recovered = recovery.recover(
                 confirm=lambda findings: _agreed(findings, session, yes=options.yes), wait=options.wait
             )
+            _tell(recovered, session)
     except NodeDownError as exc:
         for line in exc.words:
             session.terminal.say(line)
         raise
     finally:
         catch_up(session)
-    _tell(recovered, session)
     return 0
 
 

@@ -15,6 +15,7 @@ from cli import bootstrap
 from cli.changing import catch_up, driver_of, why
 from cli.discovery import STATED_WITH, facts_of, node_name, stated_facts, unknown_of
 from cli.options import InstallationOptions
+from cli.outside import held_outside
 from cli.plain_text import plain
 from cli.session import Session
 from ledger.application.registration import Claim, Registration, register
@@ -100,7 +101,10 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
         root=str(root),
         facts=facts_of(found, stated),
     )
-    with bootstrap.open_record(folder) as (record, identity):
+    with (
+        held_outside(session) as outside,
+        bootstrap.open_record(folder, after=outside.hand_over) as (record, identity),
+    ):
         contexts = bootstrap.contexts_of(identity, node=node, reason=reason, ticket=ticket)
         lock = bootstrap.installation_lock(root)
         registration = register(claim, record=record, handler=handler, lock=lock, contexts=contexts)

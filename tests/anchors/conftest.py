@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.anchors.lab import LedgerLab, RunningWitness, make_ledger, running_witness
+from tests.cli.conftest import bare, lab, pattern
+
+__all__ = ["bare", "lab", "pattern"]
 
 
 @pytest.fixture

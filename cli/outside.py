@@ -1,0 +1,51 @@
+"""Outside holders for the length of a command: who lags is said at its end, an alarm is exit 6.
+
+Nothing a holder does breaks off a change. What a change does to the node is finished and told
+first; then the alarm is the error of the command, since the record may not be the only one.
+"""
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cli import bootstrap
+from cli.error_report import as_json, as_text
+from cli.plain_text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cli.session import Session
+    from ledger.application.anchoring import Outside
+
+
+@contextmanager
+def held_outside(session: "Session", *, idle: bool = False) -> "Iterator[Outside]":
+    """Give the holders of the ledger; *idle* asks nothing of them at the end.
+
+    Raises: the errors of their settings; EvidenceError, at the end, for an alarm.
+    """
+    with bootstrap.open_holders(session.settings) as holders:
+        outside = holders.outside
+        try:
+            yield outside
+        except KeyboardInterrupt:
+            raise  # nobody waits for a holder then
+        except BaseException:
+            _finish(outside, session, idle=idle)
+            for alarm in outside.alarms:
+                session.terminal.complain(as_json(alarm) if session.json else as_text(alarm))
+            raise
+        _finish(outside, session, idle=idle)
+        for alarm in outside.alarms:
+            raise alarm
+
+
+def _finish(outside: "Outside", session: "Session", *, idle: bool) -> None:
+    if not idle:
+        outside.hand_over(patient=True)
+    for late in outside.late:
+        if not late.alarm:
+            session.terminal.complain(
+                f"warning: {plain(late.sink)} does not hold the newest events: "
+                f"{plain(str(late.error))} ({plain(late.error.fact)})\n"
+            )

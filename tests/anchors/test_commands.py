@@ -1,0 +1,151 @@
+"""Outside holders from the command line: added, told by changes, demanded by policy, and heard when they object."""
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ledger.adapters.witness_state import WitnessState
+from tests.anchors.lab import RunningWitness
+from tests.cli.lab import Lab
+
+WHY = ("--reason", "CVE fix")
+
+
+@pytest.fixture
+def watched(lab: Lab, witness: RunningWitness) -> Lab:
+    """Return a host whose ledger a witness holds."""
+    added = lab.run("witness", "add", "w1", str(witness.vkey), witness.url)
+    vkey = added.out.rpartition(": ")[2].strip()
+    trusted = lab.run("witness", "log", vkey, "--state", str(witness.folder))
+    assert (added.code, trusted.code) == (0, 0), added.err + trusted.err
+    return lab
+
+
+def set_policy(host: Lab, *lines: str) -> None:
+    (host.ledger / "config.toml").write_text("\n".join(["[policy]", *lines]) + "\n")
+
+
+def test_a_change_hands_its_commits_over(watched: Lab, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    set_policy(watched, f'anchors = ["file:{notes}"]')
+
+    changed = watched.run("upgrade", "4.4.1", *WHY)
+    listed = watched.run("witness", "list")
+    counted = watched.run("witness", "list", "--json").json
+
+    assert (changed.code, changed.err) == (0, "")
+    assert listed.out.splitlines()[-1] == f"held outside: {counted['tree_size']} of {counted['tree_size']}"
+    assert [holder["name"] for holder in counted["holders"]] == [f"file:{notes}", "witness:w1"]
+    assert counted["unheld"] == 0
+    assert "unheld_since" not in counted
+    assert notes.read_bytes().count(b"\n\n") > 2  # more than one commit, two empty lines for each
+
+
+def test_a_holder_that_is_away_is_said_and_holds_up_nothing(watched: Lab, tmp_path: Path) -> None:
+    """What lags is resumed by the next command."""
+    folder = tmp_path / "mount"
+    set_policy(watched, f'anchors = ["file:{folder}/notes"]')
+
+    away = watched.run("unpack", "4.4.1", *WHY)
+    submitted = watched.run("witness", "submit")
+    folder.mkdir()
+    back = watched.run("witness", "submit")
+
+    assert away.code == 0
+    assert away.err.startswith(f"warning: file:{folder}/notes does not hold the newest events: ")
+    assert submitted.code == 3
+    assert (back.code, back.err) == (0, "")
+
+
+def test_an_alarm_is_exit_6_after_the_change_is_done(watched: Lab, tmp_path: Path) -> None:
+    """Two hosts go on from one copy: the witness refuses the second (evidence.md 7, row 10)."""
+    shutil.copytree(watched.folder, tmp_path / "clone", symlinks=True)
+    clone = Lab(tmp_path / "clone", watched.environ)
+    assert watched.run("unpack", "4.4.1", *WHY).code == 0
+
+    shown = clone.run("unpack", "4.4.16", *WHY)
+
+    assert shown.code == 6
+    assert 'Unpacked successfully: "4.4.16"' in shown.out
+    assert "the witness has cosigned size" in shown.err
+    assert list((clone.folder / "ledger.tip").glob("alarm-witness-w1-*.json"))
+
+
+def test_policy_demands_holders_before_a_risky_command_only(watched: Lab) -> None:
+    set_policy(watched, "holders = 2")
+
+    unpacked = watched.run("unpack", "4.4.1", *WHY)
+    refused = watched.run("upgrade", "4.4.1", *WHY)
+    planned = watched.run("upgrade", "4.4.1", "--dry-run", *WHY)
+    set_policy(watched, "holders = 1")
+    done = watched.run("upgrade", "4.4.1", *WHY)
+
+    assert (unpacked.code, refused.code, planned.code, done.code) == (0, 2, 0, 0)
+    assert "policy demands 2 outside holders of all events, 1 hold them" in refused.err
+
+
+@pytest.mark.parametrize("line", ["holders = -1", "holders = true", 'holders = "1"', "anchors = [1]", 'anchors = "x"'])
+def test_a_policy_of_another_kind_is_refused(lab: Lab, line: str) -> None:
+    set_policy(lab, line)
+
+    assert lab.run("witness", "list").code == 1
+
+
+def test_without_a_holder_nothing_is_submitted(lab: Lab) -> None:
+    submitted, listed = lab.run("witness", "submit"), lab.run("witness", "list")
+
+    assert (submitted.code, listed.code) == (1, 0)
+    assert "held outside: 0 of 1 (last 1 only on this host, since " in listed.out
+
+
+@pytest.mark.parametrize(
+    ("name", "vkey", "url"),
+    [
+        ("none", None, "http://127.0.0.1/"),
+        ("a b", None, "http://127.0.0.1/"),
+        ("w1", "w+12345678+AAAA", "http://127.0.0.1/"),
+        ("w1", None, "127.0.0.1"),
+    ],
+)
+def test_what_is_no_witness_is_not_added(
+    lab: Lab, witness: RunningWitness, name: str, vkey: str | None, url: str
+) -> None:
+    answer = lab.run("witness", "add", name, vkey or str(witness.vkey), url)
+
+    assert answer.code == 1
+    assert not (lab.ledger / "witnesses").exists()
+
+
+def test_another_key_under_a_known_name_is_refused(watched: Lab, witness: RunningWitness) -> None:
+    again = watched.run("witness", "add", "w1", str(witness.vkey), witness.url)
+    moved = watched.run("witness", "add", "w1", str(witness.vkey), "http://127.0.0.1:1/")
+    own_key = watched.run("witness", "list").out.splitlines()[0].removeprefix("Log: ")
+    log_key = watched.run("witness", "add", "w2", own_key, witness.url)
+
+    assert (again.code, moved.code, log_key.code) == (0, 1, 1)
+    assert "there already" in again.out
+
+
+def test_a_witness_stops_when_it_is_told(lab: Lab, tmp_path: Path) -> None:
+    serving = lab.start("witness", "serve", "--state", str(tmp_path / "w"), "--port", "0")
+    assert serving.stdout is not None
+    lines = [serving.stdout.readline() for _ in range(2)]
+
+    serving.terminate()
+    _, err = serving.communicate(timeout=20)
+
+    assert [line.partition(b":")[0] for line in lines] == [b"Key", b"Listening"]
+    assert (serving.returncode, err) == (0, b"")
+    with closing(WitnessState(tmp_path / "w" / "witness.db")) as state:
+        assert state.logs() == []
+
+
+def test_a_port_that_is_taken_is_said(lab: Lab, witness: RunningWitness, tmp_path: Path) -> None:
+    port = witness.url.rpartition(":")[2].strip("/")
+
+    answer = lab.run("witness", "serve", "--state", str(tmp_path / "w"), "--port", port)
+
+    assert answer.code == 1
+    assert "cannot listen at 127.0.0.1" in answer.err
