@@ -3,8 +3,8 @@
 A path is a ledger (its folder or its database), a bundle (folder or zip) or a folder of tiles.
 
 A host's own check takes its trust from outside the database: the public key and the witnesses
-from files beside it, the newest signed note from the tip guard. Whoever can write all of these can deceive this check; an auditor brings
-his own key or policy.
+from files beside it, the newest signed note from the tip guard. Whoever can write all of these
+can deceive this check; an auditor brings his own key or policy.
 """
 
 from collections.abc import Sequence
