@@ -42,6 +42,7 @@ COMMANDS = {
     "show": "Show one attempt or event in full.",
     "witness": "Let others hold the history, or hold that of others.",
     "recover": "Close an attempt that was interrupted.",
+    "verify": "Verify the history, a bundle, or a log of other software.",
 }
 _EXAMPLE = f"Example: {PROGRAM} upgrade 4.4.16 --reason 'CVE fix' --ticket CHG-1042"
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
