@@ -41,6 +41,7 @@ COMMANDS = {
     "log": "List what happened, newest first.",
     "show": "Show one attempt or event in full.",
     "witness": "Let others hold the history, or hold that of others.",
+    "export": "Write evidence that others can check, or a listing.",
     "recover": "Close an attempt that was interrupted.",
     "verify": "Verify the history, a bundle, or a log of other software.",
 }

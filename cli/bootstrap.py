@@ -23,6 +23,7 @@ from ledger.errors import RefusedError, UsageError
 if TYPE_CHECKING:
     from cli.config import Settings
     from ledger.adapters.audit_state import AuditState
+    from ledger.adapters.export_desk import ExportDesk
     from ledger.adapters.identity import Identity
     from ledger.adapters.outside import Holders
     from ledger.adapters.witness_folder import WitnessPlace
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ledger.application.audit_report import AuditReport, Level
     from ledger.application.audit_source import HeldNote
     from ledger.application.release_ledger import ReleaseLedger
-    from ledger.domain.events import AnyReleaseEvent
+    from ledger.domain.ledger_events import AnyEvent
     from ledger.domain.releases import NodeReleases
     from ledger.tlog.policy import Policy
 
@@ -127,7 +128,7 @@ class RecordOfCommand:
         self._identity = identity
         self._after = after
 
-    def record(self, events: "Sequence[AnyReleaseEvent]") -> tuple[int, ...]:
+    def record(self, events: "Sequence[AnyEvent]") -> tuple[int, ...]:
         """Append *events* in one commit and return their leaf indexes."""
         indexes = self._ledger.record(events, disclosures=self._identity.disclosures)
         self._after()
@@ -136,6 +137,10 @@ class RecordOfCommand:
     def releases(self, stream: str) -> "NodeReleases":
         """Return the fold of a stream."""
         return self._ledger.releases(stream)
+
+    def version(self, stream: str) -> int:
+        """Return the version of the last event of a stream, 0 where it has none."""
+        return self._ledger.version(stream)
 
     def streams(self) -> Iterator[str]:
         """Return the streams of installations."""
@@ -242,6 +247,13 @@ def witness_server(place: "WitnessPlace", *, host: str, port: int) -> "Iterator[
 
     with WitnessServer(Witness(place.state, key=place.key), host=host, port=port) as server:
         yield server
+
+
+def export_desk(folder: Path) -> "ExportDesk":
+    """Return what writes the exports of the ledger in *folder*."""
+    from ledger.adapters.export_desk import ExportDesk  # noqa: PLC0415 # as the module says
+
+    return ExportDesk(folder, tool=TOOL)
 
 
 def make_ledger(folder: Path, *, origin: str | None) -> MadeLedger:

@@ -45,6 +45,14 @@ class Overridable(StrEnum):
     OFFLINE = "offline"
 
 
+class ExportFormat(StrEnum):
+    """What ``--format`` takes."""
+
+    BUNDLE = "bundle"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 # Typer calls it so
     if wanted:
         typer.echo(f"release-ledger {VERSION}")
@@ -189,6 +197,25 @@ class FilterOptions:
     ticket: Annotated[str | None, typer.Option("--ticket", metavar="ID", help="Of this ticket.")] = None
     failed: Annotated[bool, typer.Option("--failed", help="What was refused, failed or taken back.")] = False
     limit: Annotated[int | None, typer.Option("-n", metavar="COUNT", help="At most so many.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What is exported and whereto, beside the filters."""
+
+    output: Annotated[
+        str | None, typer.Option("-o", metavar="PATH", help="Where to: a new folder, or a new file NAME.zip.")
+    ] = None
+    form: Annotated[ExportFormat, typer.Option("--format", help="A bundle, or the events alone.")] = ExportFormat.BUNDLE
+    event: Annotated[
+        list[str] | None, typer.Option("--event", metavar="EVENT", help="This event; may be repeated.")
+    ] = None
+    sample: Annotated[int | None, typer.Option("--sample", metavar="COUNT", min=1, help="So many, by chance.")] = None
+    seed: Annotated[
+        str | None, typer.Option("--seed", metavar="TEXT", help="Decides the sample, so that it can be drawn again.")
+    ] = None
+    disclose: Annotated[bool, typer.Option("--disclose", help="Put personal values into the bundle.")] = False
+    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")] = None
 
 
 VsnArgument = Annotated[str, typer.Argument(metavar="VERSION", help="The release, for example 4.4.16.")]

@@ -12,13 +12,21 @@ from typing import Any, TypeVar
 
 import typer
 
-from cli.options import ChangeOptions, Everywhere, FilterOptions, InstallationOptions, ReadOptions, RecoverOptions
+from cli.options import (
+    ChangeOptions,
+    Everywhere,
+    ExportOptions,
+    FilterOptions,
+    InstallationOptions,
+    ReadOptions,
+    RecoverOptions,
+)
 from cli.session import Session
 
 Command = Callable[..., int]
 Runner = Callable[[Command, Mapping[str, Any], Session], int]
 _Function = TypeVar("_Function", bound=Callable[..., object])
-_GROUPS = (ChangeOptions, RecoverOptions, InstallationOptions, ReadOptions, FilterOptions)
+_GROUPS = (ChangeOptions, RecoverOptions, InstallationOptions, ReadOptions, FilterOptions, ExportOptions)
 
 
 def spread(command: Command, *, run: Runner) -> Command:
