@@ -76,10 +76,10 @@ def _do(step: Step | SetupStep, site: LabSite) -> tuple[int | None, str | None] 
     if step.command is None:
         site.do(step.host_action or "")
         return None, None
-    verb, *rest = step.command.argv[1:] or ("--help",)
-    if verb in NOT_OURS:
+    arguments = [_AS_OURS.get(word, word) for word in step.command.argv[1:]]
+    if not NOT_OURS.isdisjoint(arguments[:1]):
         return None
-    code, stdout, _ = _run(_AS_OURS.get(verb, verb), *rest)
+    code, stdout, _ = _run(*arguments)
     return code, stdout.replace(str(site.root), "<ROOT>")
 
 
