@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cli import bootstrap
 from cli.listing import check_version, event_at, filter_of
@@ -28,6 +28,7 @@ from ledger.domain.records import Context
 from ledger.errors import UsageError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import print_base64
+from ledger.tlog.vkey import Vkey
 from projections.evidence import EvidenceReader
 from projections.history import HistoryFilter, Line
 from projections.nodes import NodeTable
@@ -35,9 +36,6 @@ from projections.read import open_ledger
 from projections.tables import csv_rows, versions_record
 from projections.view import View
 from projections.when import resolve_when
-
-if TYPE_CHECKING:
-    from ledger.adapters.export_desk import ExportDesk
 
 SCHEMA = "release-ledger/export/1"
 _SEED_BYTES = 8
@@ -84,7 +82,7 @@ def _export_bundle(target: Path, asked: ExportOptions, *, wanted: FilterOptions,
     with ExitStack() as stack:
         append = stack.enter_context(_appending(asked, session)) if desk.may_record() else None
         ledger = stack.enter_context(open_ledger(folder))
-        contents = Contents(EvidenceReader(ledger), _scope(choice, desk, disclose=asked.disclose))
+        contents = Contents(EvidenceReader(ledger), _scope(choice, vkey=desk.vkey(), disclose=asked.disclose))
         open_attempts = tuple(f"{node.node}: {node.open_attempt.attempt}" for node in choice.nodes if node.open_attempt)
         with desk.written(
             target, contents, views=_views(choice), open_attempts=open_attempts, recorded=append is not None
@@ -210,11 +208,11 @@ def _named(wanted: FilterOptions, session: Session) -> tuple[str, ...]:
     )
 
 
-def _scope(choice: _Choice, desk: "ExportDesk", *, disclose: bool) -> Scope:
+def _scope(choice: _Choice, *, vkey: Vkey | None, disclose: bool) -> Scope:
     return Scope(
         note=choice.note,
         checkpoint=choice.checkpoint,
-        vkey=desk.vkey(),
+        vkey=vkey,
         indexes=None if choice.whole else tuple(line.number for line in choice.lines),
         filters=choice.filters,
         disclose=disclose,

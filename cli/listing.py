@@ -7,7 +7,7 @@ import os
 import shlex
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from shutil import which
 
@@ -15,8 +15,9 @@ from cli.options import FilterOptions
 from cli.reading import ask, meant, now
 from cli.render_log import event_json, one_line, paragraphs
 from cli.session import Session
+from ledger.errors import UsageError
 from projections.history import HistoryFilter, Line
-from projections.read import StoredEvent, open_ledger, read_events
+from projections.read import StoredEvent, log_size, open_ledger, read_events
 from projections.view import View
 from projections.when import bound_of
 
@@ -26,11 +27,25 @@ _PAGER = "less"
 _LESS = "FX"
 
 
-def list_events(wanted: FilterOptions, *, session: Session, oneline: bool) -> None:
+class ProofWithoutJsonError(UsageError):
+    """A list for people has no place for proofs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--proof is for --json",
+            fact="a proof is a text of some lines for each event",
+            hint="add --json; or see one event: `release-ledger show EVENT --proof`",
+        )
+
+
+def list_events(wanted: FilterOptions, *, session: Session, oneline: bool, proof: bool = False) -> None:
     """Print the events that are wanted, newest first.
 
-    Raises: the errors of reading a ledger; WhenError, UnknownTypeError, LimitError, VsnError.
+    Raises: the errors of reading a ledger and of proofs; WhenError, UnknownTypeError, LimitError, VsnError,
+    ProofWithoutJsonError.
     """
+    if proof and not session.json:
+        raise ProofWithoutJsonError
     if wanted.vsn is not None:
         check_version(wanted.vsn)
 
@@ -42,11 +57,22 @@ def list_events(wanted: FilterOptions, *, session: Session, oneline: bool) -> No
     lines = ask(session, question)
     if session.json:
         with open_ledger(session.settings.ledger.value) as ledger:
-            _print((event_json(event_at(ledger, line.number)) for line in lines), session)
+            prove = _prover(ledger) if proof and lines else _unproved
+            _print((event_json(event_at(ledger, line.number), proof=prove(line.number)) for line in lines), session)
     else:
         texts = (one_line(line) if oneline else paragraphs(line) for line in lines)
         if not (sys.stdout.isatty() and _paged(texts)):
             _print(texts, session)
+
+
+def _unproved(_: int) -> None:
+    return None
+
+
+def _prover(ledger: sqlite3.Connection) -> Callable[[int], str]:
+    from cli.proving import proofs_of  # noqa: PLC0415 # only who asks for proofs pays for them
+
+    return proofs_of(ledger, log_size(ledger))
 
 
 def event_at(ledger: sqlite3.Connection, number: int) -> StoredEvent:

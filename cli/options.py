@@ -218,5 +218,6 @@ class ExportOptions:
     reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")] = None
 
 
+ProofOption = Annotated[bool, typer.Option("--proof", help="With the proof that it stands in the signed tree.")]
 VsnArgument = Annotated[str, typer.Argument(metavar="VERSION", help="The release, for example 4.4.16.")]
 NoPermanent = Annotated[bool, typer.Option("--no-permanent", help="Install as a trial: a restart undoes it.")]

@@ -26,8 +26,8 @@ def one_line(line: Line) -> str:
     return "  ".join(plain(part) for part in parts if part) + "\n"
 
 
-def event_record(stored: StoredEvent) -> Mapping[str, Any]:
-    """Return one event for machines, with all that its envelope says of it."""
+def event_record(stored: StoredEvent, *, proof: str | None = None) -> Mapping[str, Any]:
+    """Return one event for machines, with all that its envelope says of it, and the *proof* of its place."""
     envelope = stored.envelope
     record = {
         "schema": SCHEMA,
@@ -44,13 +44,14 @@ def event_record(stored: StoredEvent) -> Mapping[str, Any]:
         "reason": envelope.get("reason"),
         "ticket": envelope.get("ticket"),
         "data": stored.data,
+        "proof": proof,
     }
     return {name: value for name, value in record.items() if value is not None}
 
 
-def event_json(stored: StoredEvent) -> str:
+def event_json(stored: StoredEvent, *, proof: str | None = None) -> str:
     """Return one event as one line of JSON."""
-    return json.dumps(event_record(stored), separators=(",", ":")) + "\n"
+    return json.dumps(event_record(stored, proof=proof), separators=(",", ":")) + "\n"
 
 
 def node_of(line: Line) -> str:

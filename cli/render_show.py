@@ -37,7 +37,7 @@ def event_text(event: StoredEvent) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent]) -> str:
+def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent], *, proofs: Mapping[int, str]) -> str:
     """Return an attempt as one line of JSON, its events as ``log --json`` gives them."""
     record = {
         "schema": SCHEMA,
@@ -60,7 +60,7 @@ def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent]) -> str:
         "events": [attempt.first_event, attempt.last_event],
         "first_event": attempt.first_event,
         "last_event": attempt.last_event,
-        "record": [event_record(event) for event in events],
+        "record": [event_record(event, proof=proofs.get(event.number)) for event in events],
     }
     return (
         json.dumps({name: value for name, value in record.items() if value is not None}, separators=(",", ":")) + "\n"

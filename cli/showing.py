@@ -1,6 +1,7 @@
 """Showing one attempt, or one event that belongs to none, for a command."""
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 
 from cli.listing import event_at
 from cli.reading import ask, now
@@ -13,23 +14,40 @@ from projections.view import View
 from projections.when import resolve_when
 
 
-def show_event(text: str, *, session: Session) -> None:
+def show_event(text: str, *, session: Session, proof: bool = False) -> None:
     """Print the attempt of the event that *text* names, or the event itself.
 
-    Raises: the errors of reading a ledger; WhenError, NoSuchEventError.
+    With *proof* it ends with the proof of the event; as JSON each event has its own.
+    Raises: the errors of reading a ledger and of proofs; WhenError, NoSuchEventError.
     """
 
     def question(view: View, ledger: sqlite3.Connection) -> str:
         number = resolve_when(view, text, now=now()).number
         event = event_at(ledger, number)
         row = view.attempt(event.envelope.get("attempt", ""))
-        if row is None:
-            return event_json(event) if session.json else event_text(event)
-        events = _events_of(view, ledger, row.attempt)
-        full = attempt_in_full(events, row)
-        return attempt_json(full, events) if session.json else attempt_text(full)
+        events = (event,) if row is None else _events_of(view, ledger, row.attempt)
+        proofs = _proofs(ledger, view.size(), events) if proof else {}
+        if session.json:
+            if row is None:
+                return event_json(event, proof=proofs.get(number))
+            return attempt_json(attempt_in_full(events, row), events, proofs=proofs)
+        shown = event_text(event) if row is None else attempt_text(attempt_in_full(events, row))
+        return shown + (_paragraph(number, proofs[number]) if proof else "")
 
     session.terminal.write(ask(session, question))
+
+
+def _proofs(ledger: sqlite3.Connection, size: int, events: Sequence[StoredEvent]) -> Mapping[int, str]:
+    from cli.proving import proofs_of  # noqa: PLC0415 # only who asks for a proof pays for it
+
+    prove = proofs_of(ledger, size)
+    return {event.number: prove(event.number) for event in events}
+
+
+def _paragraph(number: int, proof: str) -> str:
+    from cli.proving import proof_paragraph  # noqa: PLC0415 # as above
+
+    return proof_paragraph(number, proof)
 
 
 def _events_of(view: View, ledger: sqlite3.Connection, attempt: str) -> tuple[StoredEvent, ...]:

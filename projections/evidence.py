@@ -5,12 +5,11 @@ is trusted because it was stored: ``ledger.application.bundle`` holds it against
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ledger.application.bundle import HeldCopy, tree_of
-from ledger.application.record_ports import Disclosure
+from ledger.application.bundle import HeldCopy, KeptValue, tree_of
 from ledger.errors import CheckFailedError, EvidenceError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import HASH_SIZE, FormatError
@@ -59,16 +58,18 @@ class EvidenceReader:
             raise UnsignedRecordError
         return bytes(rows[0][0])
 
-    def proof(self, index: int, *, note: bytes) -> TlogProof:
-        """Return the proof that event *index* stands in the tree that *note* signs.
+    def proofs(self, size: int) -> Callable[[int], TlogProof]:
+        """Return what proves that an event stands in the newest signed tree of *size* events or fewer.
 
-        Raises: EvidenceReadError, RecordDiffersError, IndexOutsideTreeError.
+        Raises: UnsignedRecordError, EvidenceReadError, RecordDiffersError; IndexOutsideTreeError by the proof.
         """
+        note = self.note(size)
         try:
             checkpoint = Checkpoint.parse(Note.parse(note).text)
         except FormatError as exc:
             raise EvidenceReadError(exc.fact) from exc
-        return TlogProof(index, tree_of(checkpoint, self).prove_inclusion(index), note)
+        tree = tree_of(checkpoint, self)
+        return lambda index: TlogProof(index, tree.prove_inclusion(index), note)
 
     def leaves(self, start: int, stop: int) -> Iterator[bytes]:
         """Yield the leaves from *start* up to but without *stop*.
@@ -92,10 +93,10 @@ class EvidenceReader:
         rows = self._rows("SELECT size, sink, proof, at FROM anchor WHERE size <= ? ORDER BY size, sink", size)
         return tuple(HeldCopy(found, sink, bytes(proof), at) for found, sink, proof, at in rows)
 
-    def disclosures(self) -> Iterator[Disclosure]:
+    def kept_values(self) -> Iterator[KeptValue]:
         """Yield every personal value that is kept, by its commitment."""
         rows = self._rows("SELECT commitment, salt, value FROM disclosure ORDER BY commitment")
-        return (Disclosure(commitment, bytes(salt), bytes(value)) for commitment, salt, value in rows)
+        return (KeptValue(commitment, bytes(salt), bytes(value)) for commitment, salt, value in rows)
 
     def _rows(self, statement: str, *parameters: int) -> list[tuple[Any, ...]]:
         with _readable():

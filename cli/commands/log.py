@@ -1,6 +1,7 @@
 """List what happened, newest first.
 
 --since and --until take an event number, last~2, a time, `2h ago` or the start of an id.
+--proof is for --json: each object then has the proof of its event.
 """
 
 from typing import Annotated
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.listing import list_events
-from cli.options import FilterOptions
+from cli.options import FilterOptions, ProofOption
 from cli.session import Session
 
 EXAMPLE = "log --since '2 days ago' --failed --oneline"
@@ -18,8 +19,9 @@ def log(
     *,
     wanted: FilterOptions,
     oneline: Annotated[bool, typer.Option("--oneline", help="One line each.")] = False,
+    proof: ProofOption = False,
     session: Session,
 ) -> int:
     """Print the events that are wanted."""
-    list_events(wanted, session=session, oneline=oneline)
+    list_events(wanted, session=session, oneline=oneline, proof=proof)
     return 0

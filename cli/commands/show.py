@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.options import ProofOption
 from cli.session import Session
 from cli.showing import show_event
 
@@ -16,8 +17,9 @@ EXAMPLE = "show last"
 def show(
     event: Annotated[str, typer.Argument(metavar="EVENT", help="Which one: a number, last~2, the start of an id.")],
     *,
+    proof: ProofOption = False,
     session: Session,
 ) -> int:
     """Print it."""
-    show_event(event, session=session)
+    show_event(event, session=session, proof=proof)
     return 0

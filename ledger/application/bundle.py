@@ -20,7 +20,6 @@ from hashlib import sha256
 from typing import Protocol
 
 from ledger.application.bundle_tally import Tally
-from ledger.application.record_ports import Disclosure
 from ledger.errors import EvidenceError, UsageError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.entry_bundle import encode_bundle
@@ -79,6 +78,15 @@ class HeldCopy:
     at: str
 
 
+@dataclass(frozen=True)
+class KeptValue:
+    """A personal value: ``sha256(salt + value)`` is the *commitment*, *value* canonical JSON (evidence.md 1.5)."""
+
+    commitment: str
+    salt: bytes
+    value: bytes
+
+
 class BundleSource(Protocol):
     """The record that is exported, read only."""
 
@@ -97,7 +105,7 @@ class BundleSource(Protocol):
         """Return what others hold of trees up to *size*, by size and sink."""
         ...
 
-    def disclosures(self) -> Iterator[Disclosure]:
+    def kept_values(self) -> Iterator[KeptValue]:
         """Yield every personal value that is kept, by its commitment."""
         ...
 
@@ -177,7 +185,7 @@ class Contents:
 
     def _disclosures(self) -> bytes:
         rows = []
-        for kept in self.source.disclosures():
+        for kept in self.source.kept_values():
             if not self.tally.disclose(kept.commitment):
                 continue
             if sha256(kept.salt + kept.value).hexdigest() != kept.commitment:

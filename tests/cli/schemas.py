@@ -74,6 +74,7 @@ EVENT = _schema(
         "reason": _TEXT,
         "ticket": _TEXT,
         "data": {"type": "object"},
+        "proof": {"type": "string", "pattern": "^c2sp.org/tlog-proof@v1\nindex [0-9]+\n"},
     },
     required=("index", "recorded_at", "stream", "type", "topic", "event_id", "actor", "source", "data"),
 )
