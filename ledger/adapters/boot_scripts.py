@@ -8,6 +8,7 @@ left: the latter is the script of another release.
 
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_IMODE
 
 from ledger.adapters import durable
 from ledger.adapters.package_layout import SCRIPTS
@@ -30,6 +31,18 @@ def put_scripts(root: Path, vsn: str) -> None:
     durable.copy_files([pair for pair in _programs(root, vsn) if _differs(*pair)], mode=_MODE)
     if _differs(*_boot(root, vsn)):
         durable.copy_file(*_boot(root, vsn))
+
+
+def write_scripts_beside(root: Path, vsn: str) -> tuple[tuple[Path, Path], ...]:
+    """Write what `put_scripts` would put in place beside it; return the temporary names and the places.
+
+    Raises: WriteFailedError.
+    """
+    pairs = [(source, path, _MODE) for source, path in _different(root, vsn)]
+    source, path = _boot(root, vsn)
+    if _differs(source, path):
+        pairs.append((source, path, S_IMODE(source.stat().st_mode)))
+    return tuple((durable.write_beside(path, source.read_bytes(), mode=mode), path) for source, path, mode in pairs)
 
 
 def other_scripts(root: Path, vsn: str) -> Iterator[str]:

@@ -101,6 +101,20 @@ def copy_files(copies: Sequence[tuple[Path, Path]], *, mode: int) -> None:
         sync_folder(folder)
 
 
+def write_beside(path: Path, data: bytes, *, mode: int | None = None) -> Path:
+    """Write under the temporary name what is to come to *path*, durably, and return that name.
+
+    A rename, by whomever, puts it in place; mode and owner are those that `replace_file` would give.
+    Raises: WriteFailedError.
+    """
+    temporary = _temporary(path)
+    with _failing("write", path, changed=False):
+        temporary.unlink(missing_ok=True)
+        _fill(temporary, (data,), _owner_at(path), _mode_at(path) if mode is None else mode)
+    sync_folder(path.parent)
+    return temporary
+
+
 def sync_folder(path: Path) -> None:
     """Make the entries of one folder durable.
 
@@ -228,9 +242,7 @@ def _failing(act: str, path: Path, *, changed: bool) -> Iterator[None]:
 def _replace(path: Path, chunks: Iterable[bytes], mode: int | None) -> None:
     temporary = _temporary(path)
     with _failing("write", path, changed=False):
-        if mode is None:
-            replaced = _plain_file(path)
-            mode = _NEW_FILE if replaced is None else stat.S_IMODE(replaced.st_mode)
+        mode = _mode_at(path) if mode is None else mode
         owner = _owner_at(path)
         temporary.unlink(missing_ok=True)
         try:
@@ -286,6 +298,11 @@ def _owner_at(path: Path) -> tuple[int, int]:
     """Return whose a file at *path* is to be: its owner now, else that of its folder."""
     replaced = _plain_file(path)
     return _owner_of(path.parent) if replaced is None else (replaced.st_uid, replaced.st_gid)
+
+
+def _mode_at(path: Path) -> int:
+    replaced = _plain_file(path)
+    return _NEW_FILE if replaced is None else stat.S_IMODE(replaced.st_mode)
 
 
 def _owner_of(folder: Path) -> tuple[int, int]:

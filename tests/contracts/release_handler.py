@@ -38,9 +38,13 @@ class Bench:
         """The files of the root."""
         return Installation(self.root)
 
+    def package(self, vsn: str) -> Path:
+        """Return the package of *vsn*."""
+        return package_of(self.packages, vsn)
+
     def stage(self, vsn: str) -> StagedPackage:
         """Put the package of *vsn* into ``releases/`` and lay it out."""
-        path = package_of(self.packages, vsn)
+        path = self.package(vsn)
         target = self.root / "releases" / path.name
         shutil.copyfile(path, target)
         return self.handler.stage_release(
@@ -318,7 +322,7 @@ class ReleaseHandlerContract:
 
         removed = bench.handler.remove_release("4.4.16")
 
-        package = f"releases/{package_of(bench.packages, '4.4.16').name}"
+        package = f"releases/{bench.package('4.4.16').name}"
         assert {package, *(f"bin/{script}-4.4.16" for script in SCRIPTS)} <= set(removed.stays)
         assert bench.has("lib/emqx-4.4.0")
         assert bench.has("releases/4.4.0/start.boot")

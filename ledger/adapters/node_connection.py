@@ -1,0 +1,169 @@
+"""A connection to the node of one installation, and what its silence means (native-driver.md 2, 8).
+
+``erl_call`` fails with one text for a node that is down, for a refused cookie and for a node in
+shutdown. A plain TCP connect and the processes under the root tell them apart:
+
+* refused, and no program runs from the root: down;
+* refused, and one does: restarting; it is asked again until *patience* ends;
+* accepted, and the call fails at once, again and again: the cookie is refused;
+* accepted, and no reply comes: hung. Nothing is started then.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ledger.adapters.embedded_node import running_under
+from ledger.adapters.erl_call import CallFailedError, CallFault, ErlCall, RaisedError
+from ledger.adapters.erlang_terms import Term
+from ledger.adapters.installation import Installation
+from ledger.adapters.node_place import find_address, find_cookie, find_program, find_runner, listens
+from ledger.adapters.node_recipes import OBSERVE
+from ledger.adapters.node_view import NodeView, view_of
+from ledger.application.ports import NodeDownError
+from ledger.errors import LockedError, UsageError
+
+LOOK_SECONDS = 5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_MOST_REFUSALS = 6
+
+
+class CookieRefusedError(UsageError):
+    """The node listens and does not take the cookie."""
+
+    def __init__(self, node: str, source: Path) -> None:
+        super().__init__(
+            f"node {node} refuses the cookie",
+            fact=f"it listens, and the cookie comes from {source}",
+            hint="the node was started with another cookie or by another installation; look at how it was started",
+        )
+        self.node, self.source = node, source
+
+
+class NodeHungError(UsageError):
+    """The node accepts connections and does not reply."""
+
+    def __init__(self, node: str, pids: tuple[int, ...]) -> None:
+        who = f"; its process is {', '.join(map(str, pids))}" if pids else ""
+        super().__init__(
+            f"node {node} does not reply",
+            fact=f"it accepts connections, and no reply came within {LOOK_SECONDS} seconds{who}",
+            hint="look at the process and its load; nothing was started",
+        )
+        self.node, self.pids = node, pids
+
+
+class NodeRestartingError(UsageError):
+    """The node starts or stops, and was not up when patience ended."""
+
+    def __init__(self, node: str, *, state: str, seconds: float) -> None:
+        super().__init__(
+            f"node {node} is not up",
+            fact=f"it is {state}, for more than {seconds:.0f} seconds",
+            hint="wait until it is up, then run the command again",
+        )
+        self.node = node
+
+
+class NodeBusyError(LockedError):
+    """Somebody else's command, or one that was killed, is still at work in the node."""
+
+    def __init__(self, node: str, *, seconds: float) -> None:
+        super().__init__(
+            f"the release handler of {node} is at work",
+            fact=f"it has been so for more than {seconds:.0f} seconds; a command that was killed goes on in the node",
+            hint="run the command again when it is done",
+        )
+        self.node = node
+
+
+class ForeignNodeError(UsageError):
+    """The node that answers runs from another installation."""
+
+    def __init__(self, node: str, root: str, ours: Path) -> None:
+        super().__init__(
+            f"the node that answers as {node} runs from another installation",
+            fact=f"its root is {root}, not {ours}",
+            hint="stop that node, or give the nodes of this host names with different numbers",
+        )
+        self.node, self.root = node, root
+
+
+class NodeConnection:
+    """Calls to the node of *files*; *patience* is in seconds."""
+
+    def __init__(self, files: Installation, *, patience: float = 60.0) -> None:
+        self._files = files
+        self._patience = patience
+
+    @property
+    def name(self) -> str:
+        """The name of the node by its files."""
+        return self._files.node_name_on_disk() or "emqx@127.0.0.1"
+
+    def call(self, expression: str, *, seconds: int, waiting: Callable[[], None] | None = None) -> Term:
+        """Return what *expression* returns.
+
+        Raises: CallFailedError; RaisedError; ExpressionError; CookieMissingError; NoErlCallError.
+        """
+        program, runner = find_program(self._files), find_runner(self._files)
+        erl_call = ErlCall(program, address=find_address(self.name), cookie=find_cookie(self._files), runner=runner)
+        return erl_call.call(expression, seconds=seconds, waiting=waiting)
+
+    def look(self) -> NodeView:
+        """Return one look at the node, whatever it does.
+
+        Raises: CallFailedError; CookieMissingError; NoErlCallError; ForeignNodeError.
+        """
+        view = view_of(self.call(OBSERVE, seconds=LOOK_SECONDS))
+        if Path(view.root).resolve() != self._files.root:
+            raise ForeignNodeError(view.node, view.root, self._files.root)
+        return view
+
+    def look_when_idle(self) -> NodeView:
+        """Return a look at the node while it is up and its release handler has nothing to do.
+
+        Raises: NodeDownError, CookieRefusedError, NodeHungError; NodeRestartingError and NodeBusyError
+        when patience ends; what `look` raises otherwise.
+        """
+        begun, pause, refusals = time.monotonic(), _FIRST_PAUSE, 0
+        while True:
+            state = ""
+            try:
+                view = self.look()
+                if view.is_up and view.releases is not None:
+                    return view
+                state = "busy" if view.is_up else "starting or stopping"
+            except RaisedError:
+                state = "starting or stopping"
+            except CallFailedError as exc:
+                state = self._silence(exc)
+            refusals = refusals + 1 if state == _REFUSES else 0
+            if refusals >= _MOST_REFUSALS:
+                raise CookieRefusedError(self.name, find_cookie(self._files).source)
+            self._wait(begun, pause, state)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _silence(self, exc: CallFailedError) -> str:
+        """Return what a call without a reply means, where asking again can help.
+
+        Raises: NodeDownError; NodeHungError.
+        """
+        if exc.fault is CallFault.TIMED_OUT:
+            raise NodeHungError(self.name, running_under(self._files.root)) from exc
+        address = find_address(self.name)
+        if listens(address):
+            return _REFUSES if exc.fault is CallFault.UNREACHED else "starting or stopping"
+        if not running_under(self._files.root):
+            raise NodeDownError(self.name, fact=f"nothing listens at {address}") from exc
+        return "starting or stopping"
+
+    def _wait(self, begun: float, pause: float, state: str) -> None:
+        if time.monotonic() - begun + pause > self._patience:
+            if state == "busy":
+                raise NodeBusyError(self.name, seconds=self._patience)
+            raise NodeRestartingError(self.name, state=state, seconds=self._patience)
+        time.sleep(pause)
+
+
+_REFUSES = "refusing the connection"
