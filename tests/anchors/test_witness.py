@@ -3,15 +3,23 @@
 import os
 import socket
 import sqlite3
+import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ledger.adapters.anchors.witness_client import WitnessClient, WitnessUnreachableError, WitnessUnsettledError
 from ledger.adapters.anchors.witness_url import WitnessUrlError, split_url
@@ -360,3 +368,54 @@ def test_the_state_waits_for_the_disk(tmp_path: Path) -> None:
     with closing(WitnessState(tmp_path / "w.db")) as state:
         assert state._connection.execute("PRAGMA synchronous").fetchone()[0] == 2
         assert os.path.exists(tmp_path / "w.db-wal")  # noqa: PTH110 # as SQLite names it
+
+
+@contextmanager
+def tls_in_front_of(witness: RunningWitness, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Serve one connection over TLS and pass it on; give the URL and the certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .sign(key, SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(
+        certificate.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError), server.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as secure:
+                _, _, body = secure.recv(65_536).partition(b"\r\n\r\n")
+                status, _, answer = post(witness, body or secure.recv(65_536))
+                secure.sendall(b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n%s" % (status, len(answer), answer))
+
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{server.getsockname()[1]}/", path
+        finally:
+            thread.join()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_https_checks_the_certificate(
+    witness: RunningWitness, ledger: LedgerLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, trusted: bool
+) -> None:
+    """With the authorities of the system, which OpenSSL lets SSL_CERT_FILE name."""
+    client = witness.client(ledger)
+    with tls_in_front_of(witness, tmp_path) as (url, certificate):
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate) if trusted else "/dev/null")
+
+        if trusted:
+            assert client.read(hand_over(replace(client, url=url), ledger)).size == 3
+        else:
+            with pytest.raises(WitnessUnreachableError, match="did not answer"):
+                hand_over(replace(client, url=url), ledger)
