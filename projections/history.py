@@ -17,12 +17,14 @@ from ledger.errors import UsageError
 from projections.read import StoredEvent
 
 Data = Mapping[str, Any]
+NOTE_ADDED = "note_added"
 
 
 class Line(NamedTuple):
     """One event as ``log`` shows it; *number* is its leaf index, *vsns* are the versions it concerns.
 
-    *clock_fell* flags a clock that was set back while the host ran on (RULINGS 10).
+    *clock_fell* flags a clock that was set back while the host ran on (RULINGS 10). *noted* is the
+    id of the event that a note or correction is about.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Line(NamedTuple):
     words: str
     failed: bool
     clock_fell: bool
+    noted: str | None = None
 
     @property
     def rehearsal(self) -> bool:
@@ -157,6 +160,7 @@ def line_of(stored: StoredEvent, *, intent: Intent | None, before: Clock | None)
         words=words,
         failed=failed(kind, data),
         clock_fell=before is not None and _fell(before, clock_of(stored)),
+        noted=data["event_id"] if kind == NOTE_ADDED else None,
     )
 
 
@@ -253,6 +257,18 @@ def _drifted(data: Data) -> str:
     return f"found otherwise than recorded: {'; '.join(data.get('differences', ()))}"
 
 
+def _noted(data: Data) -> str:
+    return f"{data['kind']}: {' / '.join(data['text'])}"
+
+
+def _moved(data: Data) -> str:
+    return f"moved from {data['former_node']}, {data['former_root']}, to {data['root']}"
+
+
+def _unregistered(data: Data) -> str:
+    return f"left the ledger, its root was {data['root']}"
+
+
 def _exported(data: Data) -> str:
     events = "1 event" if data["entries"] == 1 else f"{data['entries']} events"
     return f"exported {events} as evidence, {data['form']} form, tree of {data['tree_size']}"
@@ -277,4 +293,7 @@ WORDS: Mapping[str, Callable[[Data], str]] = {
     "node_restarted": _restarted,
     "drift_observed": _drifted,
     "evidence_exported": _exported,
+    NOTE_ADDED: _noted,
+    "installation_moved": _moved,
+    "installation_unregistered": _unregistered,
 }

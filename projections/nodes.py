@@ -19,7 +19,8 @@ class OpenIntent(NamedTuple):
 class NodeTable(NamedTuple):
     """The releases of a node in the order of its list, what booted it, and what a restart would boot.
 
-    *last_change* is the number of the event that made the table what it is.
+    *last_change* is the number of the event that made the table what it is; *registered* tells
+    whether the installation was under the ledger then.
     """
 
     stream: str
@@ -32,6 +33,7 @@ class NodeTable(NamedTuple):
     boots_next: str | None
     open_attempt: OpenIntent | None
     last_change: int
+    registered: bool = True
 
     def to_text(self) -> str:
         """Return the table as one line of JSON."""
@@ -43,7 +45,9 @@ class NodeTable(NamedTuple):
 
         Raises: ValueError or TypeError for anything else.
         """
-        stream, node, root, kind, releases, running, booted, boots_next, intent, last_change = json.loads(text)
+        stream, node, root, kind, releases, running, booted, boots_next, intent, last_change, registered = json.loads(
+            text
+        )
         rows = tuple((vsn, status) for vsn, status in releases)
         opened = None if intent is None else OpenIntent(*intent)
-        return cls(stream, node, root, kind, rows, running, booted, boots_next, opened, last_change)
+        return cls(stream, node, root, kind, rows, running, booted, boots_next, opened, last_change, registered)

@@ -27,7 +27,8 @@ class SqliteView:
             " FROM node ORDER BY (SELECT min(idx) FROM state WHERE state.stream = node.stream)",
             (2**62 if at is None else at,),
         )
-        return tuple(NodeTable.from_text(text) for (text,) in rows if text is not None)
+        tables = (NodeTable.from_text(text) for (text,) in rows if text is not None)
+        return tuple(table for table in tables if table.registered)
 
     def lines(self, wanted: HistoryFilter) -> tuple[Line, ...]:
         """Return the lines that are wanted, newest first."""
@@ -36,6 +37,11 @@ class SqliteView:
         statement = f"SELECT {LINE_COLUMNS} FROM history{where} ORDER BY idx DESC LIMIT ?"  # noqa: S608 # conditions come from the table below
         rows = self._views.execute(statement, (*parameters, -1 if wanted.limit is None else wanted.limit))
         return tuple(_line(row) for row in rows)
+
+    def notes(self) -> tuple[Line, ...]:
+        """Return the line of every note and correction, oldest first."""
+        rows = self._views.execute(f"SELECT {LINE_COLUMNS} FROM history WHERE noted IS NOT NULL ORDER BY idx")  # noqa: S608 # our own names
+        return tuple(map(_line, rows))
 
     def attempt(self, attempt: str) -> Attempt | None:
         """Return an attempt by its id."""

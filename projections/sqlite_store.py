@@ -33,7 +33,7 @@ VIEWS_NAME = "views.db"
 APPLICATION_ID = 0x52_4C_56_57
 """In the header of the file: tells a view from any other database of SQLite."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 30.0
 
 _CREATE = """
@@ -48,10 +48,11 @@ CREATE TABLE state (stream TEXT, idx INTEGER, rows TEXT NOT NULL, PRIMARY KEY (s
 CREATE TABLE history (idx INTEGER PRIMARY KEY, recorded_at TEXT NOT NULL, stream TEXT NOT NULL, node TEXT,
     type TEXT NOT NULL, topic TEXT NOT NULL, event_id TEXT NOT NULL, attempt TEXT, verb TEXT, vsn TEXT,
     vsns TEXT NOT NULL, actor TEXT NOT NULL, driver TEXT, ticket TEXT, reason TEXT, words TEXT NOT NULL,
-    failed INTEGER NOT NULL, clock_fell INTEGER NOT NULL, late INTEGER NOT NULL);
+    failed INTEGER NOT NULL, clock_fell INTEGER NOT NULL, noted TEXT, late INTEGER NOT NULL);
 CREATE INDEX history_event_id ON history (event_id);
 CREATE INDEX history_attempt ON history (attempt) WHERE attempt IS NOT NULL;
 CREATE INDEX history_ticket ON history (ticket) WHERE ticket IS NOT NULL;
+CREATE INDEX history_noted ON history (idx) WHERE noted IS NOT NULL;
 CREATE INDEX history_failed ON history (idx) WHERE failed;
 CREATE INDEX history_time ON history (recorded_at) WHERE NOT late;
 CREATE INDEX history_late ON history (recorded_at) WHERE late;
@@ -154,9 +155,10 @@ def store_node(views: sqlite3.Connection, table: NodeTable, *, fold: str, last_e
         (*table[:4], table.running, table.booted, table.boots_next, intent, last_event, fold),
     )
     views.execute("DELETE FROM versions WHERE stream = ?", (table.stream,))
+    releases = table.releases if table.registered else ()
     views.executemany(
         "INSERT INTO versions VALUES (?, ?, ?, ?)",
-        ((table.stream, position, *release) for position, release in enumerate(table.releases)),
+        ((table.stream, position, *release) for position, release in enumerate(releases)),
     )
 
 

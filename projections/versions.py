@@ -51,6 +51,7 @@ def table_of(node: NodeReleases, *, last_change: int) -> NodeTable:
         boots_next=node.tables.rel_vsn,
         open_attempt=None if intent is None else OpenIntent(intent.attempt, str(intent.verb), intent.to),
         last_change=last_change,
+        registered=node.registered,
     )
 
 

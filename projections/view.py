@@ -20,11 +20,18 @@ class View(Protocol):
         ...
 
     def nodes(self, *, at: int | None = None) -> tuple[NodeTable, ...]:
-        """Return the table of each node after event *at*, after the newest for None; in order of registration."""
+        """Return the table of each node after event *at*, after the newest for None; in order of registration.
+
+        Those that had left the ledger by then are not among them.
+        """
         ...
 
     def lines(self, wanted: HistoryFilter) -> tuple[Line, ...]:
         """Return the lines that are wanted, newest first."""
+        ...
+
+    def notes(self) -> tuple[Line, ...]:
+        """Return the line of every note and correction, oldest first."""
         ...
 
     def attempt(self, attempt: str) -> Attempt | None:

@@ -105,10 +105,11 @@ def test_the_members_of_the_envelope_are_what_is_sealed() -> None:
     """The envelope of an event with all that can surround it, and of one with nothing."""
     rows = dict(two_columns("Envelope"))
 
-    assert set(rows) == set(envelope_of(an_event(node="emqx@h", attempt="a", reason="r", ticket="t"), STAMP))
+    assert set(rows) == set(envelope_of(an_event(**AROUND), STAMP))
     assert {name for name, always in rows.items() if always == "yes"} == set(envelope_of(an_event(), STAMP))
 
 
+AROUND = {"node": "emqx@h", "attempt": "a", "reason": "r", "ticket": "t", "corrects": "e"}
 STAMP = Stamp("h/l", "e", "c", "2026-01-01T00:00:00.000000Z", ClockReading("system", "yes", "b", 1))
 
 

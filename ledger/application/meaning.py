@@ -14,13 +14,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
+from ledger.domain.decisions import CORRECTION
 from ledger.domain.envelope import unseal
 from ledger.domain.event_codec import UnknownTopicError
 from ledger.domain.events import (
     AnyReleaseEvent,
     DriftObserved,
+    InstallationMoved,
     InstallationRegistered,
+    InstallationUnregistered,
     NodeRestarted,
+    NoteAdded,
     OperationCompleted,
     OperationFailed,
     OperationRecovered,
@@ -112,7 +116,13 @@ def _faults(node: NodeReleases | None, event: AnyReleaseEvent) -> Iterator[str]:
     if node is None:
         return  # evolve itself refuses a stream that begins with another event
     if isinstance(event, InstallationRegistered):
-        yield "the installation was registered before"
+        if node.registered:
+            yield "the installation was registered before"
+        return
+    if not node.registered and not isinstance(event, NoteAdded):
+        yield "the installation had left the ledger before"
+    if isinstance(event, NoteAdded | InstallationUnregistered | InstallationMoved):
+        yield from _register_faults(node, event)
         return
     before: str | None = getattr(event, "before_sha256", None)
     if before is not None and before != table_digest(node.tables):
@@ -120,6 +130,20 @@ def _faults(node: NodeReleases | None, event: AnyReleaseEvent) -> Iterator[str]:
     yield from _attempt_faults(node, event)
     if isinstance(event, _Steps):
         yield from _step_faults(node, event)
+
+
+def _register_faults(
+    node: NodeReleases, event: NoteAdded | InstallationMoved | InstallationUnregistered
+) -> Iterator[str]:
+    if isinstance(event, NoteAdded):
+        if event.context.corrects != (event.event_id if event.kind == CORRECTION else None):
+            yield "it does not correct what it says that it corrects"
+        return
+    if node.open_attempt is not None:
+        yield "the installation moves or leaves while an attempt is open"
+    former = event.former_root if isinstance(event, InstallationMoved) else event.root
+    if former != node.root:
+        yield "it moves or leaves from another root than the history up to it names"
 
 
 def _attempt_faults(node: NodeReleases, event: AnyReleaseEvent) -> Iterator[str]:

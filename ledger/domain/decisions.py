@@ -6,12 +6,16 @@ stays readable when a rule is tightened.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypedDict
 
 from ledger.domain.events import (
     DriftObserved,
+    InstallationMoved,
     InstallationRegistered,
+    InstallationUnregistered,
     NodeRestarted,
+    NoteAdded,
     OperationCompleted,
     OperationFailed,
     OperationRecovered,
@@ -40,6 +44,9 @@ from ledger.domain.status import ReleaseStatus
 from ledger.domain.tables import Tables
 from ledger.domain.version import Vsn
 from ledger.errors import OpenAttemptError, RefusedError
+
+
+NOTE, CORRECTION = "note", "correction"
 
 
 class AttemptOpenError(OpenAttemptError):
@@ -76,11 +83,12 @@ def decide_register(
     facts: InstallationFacts,
     seen: Observation,
     by: By,
+    version: int = 1,
 ) -> InstallationRegistered:
-    """Return the baseline of an installation: what node and disk say now."""
+    """Return the baseline of an installation: what node and disk say now; *version* is 1 unless it comes back."""
     return InstallationRegistered(
         originator_id=stream,
-        originator_version=1,
+        originator_version=version,
         context=by.context,
         driver=str(by.driver),
         kind=str(kind),
@@ -288,6 +296,44 @@ def decide_recovery(
         table_sha256=table_digest(seen.tables),
         booted=seen.booted,
         run=seen.run,
+    )
+
+
+def decide_note(
+    node: NodeReleases, event_id: str, *, text: tuple[str, ...], corrects: bool, context: Context
+) -> NoteAdded:
+    """Return what somebody wrote about an event of the installation, whatever is open there."""
+    return NoteAdded(
+        originator_id=node.id,
+        originator_version=node.version + 1,
+        context=replace(context, corrects=event_id if corrects else None),
+        event_id=event_id,
+        kind=CORRECTION if corrects else NOTE,
+        text=text,
+    )
+
+
+def decide_move(node: NodeReleases, *, root: str, by: By) -> InstallationMoved:
+    """Return that the installation is at *root* now, under the node name of the context.
+
+    Raises: AttemptOpenError while an attempt has no outcome.
+    """
+    refuse_open_attempt(node)
+    return InstallationMoved(**_next(node, by), former_node=node.node, former_root=node.root, root=root)
+
+
+def decide_unregister(node: NodeReleases, *, context: Context) -> InstallationUnregistered:
+    """Return that the installation leaves the ledger.
+
+    Raises: AttemptOpenError while an attempt has no outcome.
+    """
+    refuse_open_attempt(node)
+    return InstallationUnregistered(
+        originator_id=node.id,
+        originator_version=node.version + 1,
+        context=context,
+        root=node.root,
+        table_sha256=table_digest(node.tables),
     )
 
 

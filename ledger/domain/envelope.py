@@ -21,6 +21,7 @@ from ledger.errors import EvidenceError, UsageError
 VERSION = 1
 SIZE_LIMIT = 65_535
 _READ = json.JSONDecoder()
+_AROUND = ("node", "attempt", "reason", "ticket", "corrects")
 
 
 class EnvelopeSizeError(UsageError):
@@ -183,7 +184,7 @@ def envelope_of(event: AnyEvent, stamp: Stamp) -> dict[str, object]:
         "source": context.source.to_record(),
         "data": data_of(event),
     }
-    for name in ("node", "attempt", "reason", "ticket"):
+    for name in _AROUND:
         value = getattr(context, name)
         if value is not None:
             envelope[name] = value
@@ -220,20 +221,13 @@ def _read(state: bytes) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=64)  # the events of an attempt share theirs, and a replay meets few people and hosts
 def _context(actor: tuple[tuple[str, Any], ...], source: tuple[tuple[str, Any], ...], *why: str | None) -> Context:
-    node, attempt, reason, ticket = why
-    return Context(
-        actor=Actor.from_record(dict(actor)),
-        source=Source.from_record(dict(source)),
-        node=node,
-        attempt=attempt,
-        reason=reason,
-        ticket=ticket,
-    )
+    around = dict(zip(_AROUND, why, strict=True))
+    return Context(actor=Actor.from_record(dict(actor)), source=Source.from_record(dict(source)), **around)
 
 
 def _event_of(envelope: Mapping[str, Any]) -> AnyEvent:
     member = envelope.get
-    why = (member("node"), member("attempt"), member("reason"), member("ticket"))
+    why = (member("node"), member("attempt"), member("reason"), member("ticket"), member("corrects"))
     try:
         return event_from(
             envelope["type"],

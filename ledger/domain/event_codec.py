@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple, Protocol, get_args
 
-from ledger.domain.events import AnyReleaseEvent, ReleaseEvent
+from ledger.domain.events import AnyReleaseEvent, InstallationEvent
 from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent, LedgerEvent
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run, StagedRecord
@@ -32,7 +32,7 @@ class UnknownTopicError(EvidenceError):
         self.topic = topic
 
 
-def data_of(event: ReleaseEvent | LedgerEvent) -> dict[str, object]:
+def data_of(event: InstallationEvent | LedgerEvent) -> dict[str, object]:
     """Return the ``data`` member of an event's envelope."""
     data: dict[str, object] = {}
     for field in _FIELDS[event.TOPIC]:

@@ -16,14 +16,20 @@ from ledger.domain.tables import Tables
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReleaseEvent:
-    """One fact about the releases of a node: its place in the stream, who and why, through which driver."""
+class InstallationEvent:
+    """One fact about an installation: its place in the stream, who and why."""
 
     TOPIC: ClassVar[str]
 
     originator_id: str
     originator_version: int
     context: Context
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseEvent(InstallationEvent):
+    """One fact about the releases of a node, and the driver through which it was learnt."""
+
     driver: str
 
 
@@ -225,6 +231,41 @@ class DriftObserved(ReleaseEvent):
     after_sha256: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class NoteAdded(InstallationEvent):
+    """Somebody wrote something about the event *event_id*: a note, or a correction of what it says.
+
+    Nothing is ever edited; the context of a correction names in *corrects* the event that it sets right.
+    """
+
+    TOPIC = "emqx.release.note_added.v1"
+
+    event_id: str
+    kind: str
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallationMoved(ReleaseEvent):
+    """The installation has another root or node name from here on; the history goes on in its stream."""
+
+    TOPIC = "emqx.release.installation_moved.v1"
+
+    former_node: str
+    former_root: str
+    root: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallationUnregistered(InstallationEvent):
+    """The installation is no longer under the ledger; its history stays, and it can be registered again."""
+
+    TOPIC = "emqx.release.installation_unregistered.v1"
+
+    root: str
+    table_sha256: str
+
+
 AnyReleaseEvent = (
     InstallationRegistered
     | OperationRequested
@@ -239,4 +280,7 @@ AnyReleaseEvent = (
     | ReleaseUninstalled
     | NodeRestarted
     | DriftObserved
+    | NoteAdded
+    | InstallationMoved
+    | InstallationUnregistered
 )

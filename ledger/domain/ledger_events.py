@@ -42,6 +42,17 @@ class EvidenceExported(LedgerEvent):
     manifest_sha256: str
 
 
-AnyLedgerEvent = EvidenceExported
-LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = (EvidenceExported,)
+@dataclass(frozen=True, kw_only=True)
+class LedgerNoteAdded(LedgerEvent):
+    """Somebody wrote something about an event of the ledger itself: as ``NoteAdded`` of an installation."""
+
+    TOPIC = "emqx.ledger.note_added.v1"
+
+    event_id: str
+    kind: str
+    text: tuple[str, ...]
+
+
+AnyLedgerEvent = EvidenceExported | LedgerNoteAdded
+LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = (EvidenceExported, LedgerNoteAdded)
 AnyEvent = AnyReleaseEvent | AnyLedgerEvent

@@ -51,7 +51,7 @@ class Source(_Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What surrounds an event: node, attempt, who, where from and why."""
+    """What surrounds an event: node, attempt, who, where from and why; *corrects* is the event that it sets right."""
 
     actor: Actor
     source: Source
@@ -59,6 +59,7 @@ class Context:
     attempt: str | None = None
     reason: str | None = None
     ticket: str | None = None
+    corrects: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

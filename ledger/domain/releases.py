@@ -12,8 +12,11 @@ from ledger.domain.canonical import sha256_hex
 from ledger.domain.events import (
     AnyReleaseEvent,
     DriftObserved,
+    InstallationMoved,
     InstallationRegistered,
+    InstallationUnregistered,
     NodeRestarted,
+    NoteAdded,
     OperationCompleted,
     OperationFailed,
     OperationRecovered,
@@ -46,7 +49,7 @@ class OpenAttempt:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeReleases:
-    """What the record says of one node: its tables, what booted, what is open."""
+    """What the record says of one node: its tables, what booted, what is open, whether it is under the ledger."""
 
     id: str
     version: int
@@ -58,6 +61,7 @@ class NodeReleases:
     booted: str
     run: Run
     open_attempt: OpenAttempt | None = None
+    registered: bool = True
 
 
 _Frozen = TypeVar("_Frozen", NodeReleases, OpenAttempt)
@@ -74,7 +78,7 @@ def table_digest(tables: Tables) -> str:
     return sha256_hex(tables.to_record())
 
 
-def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  # noqa: C901, PLR0911 # one arm for each event; assert_never keeps it whole
+def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  # noqa: C901, PLR0911, PLR0912 # one arm for each event; assert_never keeps it whole
     """Return the node after *event*; every recorded event is taken."""
     if isinstance(event, InstallationRegistered):
         return _registered(event)
@@ -102,6 +106,12 @@ def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  
             return _with(_stepped(node, version, event.after), booted=event.booted, run=event.run)
         case DriftObserved():
             return _with(node, version=version, tables=event.found, booted=event.booted, run=event.run)
+        case NoteAdded():
+            return _with(node, version=version)
+        case InstallationMoved():
+            return _with(node, version=version, node=event.context.node or node.node, root=event.root)
+        case InstallationUnregistered():
+            return _with(node, version=version, registered=False)
         case _:
             assert_never(event)
 

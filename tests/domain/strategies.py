@@ -92,6 +92,7 @@ contexts = st.builds(
     attempt=_known,
     reason=_known,
     ticket=_known,
+    corrects=_known,
 )
 
 

@@ -69,7 +69,7 @@ def test_what_stands_in_the_envelope_does_not_stand_in_the_data() -> None:
     for event_class in EVENT_CLASSES:
         names = {field.name for field in fields(event_class)}
 
-        assert {"originator_id", "originator_version", "context", "driver"} <= names
+        assert {"originator_id", "originator_version", "context"} <= names
     assert set(data_of(installed(2))) == {"driver", "from", "to", "before_sha256", "after_sha256"}
 
 

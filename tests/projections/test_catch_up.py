@@ -255,15 +255,15 @@ def test_a_gap_in_the_log_is_named(tmp_path: Path, batch: int, last: int) -> Non
 
 def test_an_event_outside_installations_has_its_line_and_no_node(tmp_path: Path) -> None:
     """RULINGS 6: ledger-wide events belong to the stream ``ledger``, without a node."""
-    state = LOG[0].state.replace(LOG[0].topic.encode(), b"emqx.ledger.evidence_exported.v1")
+    state = LOG[0].state.replace(LOG[0].topic.encode(), b"emqx.ledger.of_a_later_version.v1")
     state = state.replace(b'"stream":"release:emqx@a"', b'"stream":"ledger"').replace(b',"node":"emqx@a"', b"")
-    other = Leaf("ledger", 1, "emqx.ledger.evidence_exported.v1", state)
+    other = Leaf("ledger", 1, "emqx.ledger.of_a_later_version.v1", state)
     folder = make_ledger(tmp_path / "ledger", (*LOG, other))
 
     nodes, lines = read_folder(folder, everything)
 
     assert len(nodes) == 2
-    assert (lines[0].type, lines[0].node) == ("evidence_exported", None)
+    assert (lines[0].type, lines[0].node) == ("of_a_later_version", None)
 
 
 @pytest.fixture
