@@ -138,6 +138,8 @@ class Attempt:
 
     def _open(self) -> None:
         """Record the intent; where that is not possible, nothing stays of what was laid out."""
+        for path in self._staged.set_aside if self._staged is not None else ():
+            self._teller.advise(f"set {path} aside: it lay in the way of a release that the node does not know")
         try:
             self._append(self._intent())
         except BaseException:
@@ -149,7 +151,7 @@ class Attempt:
         warnings = recordable(self._preflight.verdict.warnings)
         request = request_of(self._wish, self._preflight)
         if self._staged is not None:
-            request = replace(request, staged=self._staged.record)
+            request = replace(request, staged=self._staged.record, set_aside=recordable_paths(self._staged.set_aside))
         return decide_request(self.node, request, warnings=warnings, by=self._by)
 
     def _step(self, step: Step) -> None:

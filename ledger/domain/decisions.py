@@ -45,7 +45,6 @@ from ledger.domain.tables import Tables
 from ledger.domain.version import Vsn
 from ledger.errors import OpenAttemptError, RefusedError
 
-
 NOTE, CORRECTION = "note", "correction"
 
 
@@ -121,6 +120,7 @@ def decide_request(node: NodeReleases, request: Request, *, warnings: tuple[Reas
         before_sha256=table_digest(node.tables),
         package=request.package,
         staged=request.staged,
+        set_aside=request.set_aside,
         warnings=warnings,
     )
 

@@ -66,6 +66,7 @@ class OperationRequested(ReleaseEvent):
     before_sha256: str
     package: PackageRecord | None = None
     staged: StagedRecord | None = None
+    set_aside: tuple[str, ...] = ()
     warnings: tuple[Reason, ...] = ()
 
 

@@ -25,6 +25,7 @@ class Request:
     allowed: tuple[str, ...] = ()
     package: PackageRecord | None = None
     staged: StagedRecord | None = None
+    set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
