@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from ledger.adapters.audit_state import AuditState
     from ledger.adapters.export_desk import ExportDesk
     from ledger.adapters.identity import Identity
-    from ledger.adapters.outside import Holders
     from ledger.adapters.witness_folder import WitnessPlace
     from ledger.adapters.witness_server import WitnessServer
+    from ledger.application.anchoring import Holders
     from ledger.application.audit_report import AuditReport, Level
     from ledger.application.audit_source import HeldNote
     from ledger.application.release_ledger import ReleaseLedger

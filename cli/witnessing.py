@@ -18,8 +18,7 @@ from ledger.tlog.vkey import Vkey, VkeyError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ledger.adapters.outside import Holders
-    from ledger.application.anchoring import Late, Unheld
+    from ledger.application.anchoring import Holders, Late, Unheld
 
 SCHEMA = "release-ledger/holders/1"
 WITNESS_FOLDER = "release-ledger-witness"

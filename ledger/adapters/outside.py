@@ -8,7 +8,6 @@ speaks to a holder is imported where one is configured: a change pays for what i
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.adapters.anchor_store import SqliteAnchorStore
@@ -18,12 +17,11 @@ from ledger.adapters.durable import WriteFailedError
 from ledger.adapters.ledger_folder import LedgerFolder
 from ledger.adapters.signatures import verifier
 from ledger.adapters.witness_list import WitnessList
-from ledger.application.anchor_ports import Anchor, AnchorStore
-from ledger.application.anchoring import Outside
+from ledger.application.anchor_ports import Anchor
+from ledger.application.anchoring import Holders, Outside
 from ledger.errors import EvidenceError, UsageError
 from ledger.tlog.note import Verifier
 from ledger.tlog.policy import Witness
-from ledger.tlog.vkey import Vkey
 
 
 class AnchorSettingError(UsageError):
@@ -36,17 +34,6 @@ class AnchorSettingError(UsageError):
             hint="mend `anchors` in the settings; a witness is added with `release-ledger witness add`",
         )
         self.text = text
-
-
-@dataclass(frozen=True)
-class Holders:
-    """The holders of one ledger, the record of what they hold, and the list of its witnesses."""
-
-    outside: Outside
-    anchors: tuple[Anchor, ...]
-    store: AnchorStore
-    witnesses: WitnessList
-    vkey: Vkey
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Protocol
 from ledger.errors import EvidenceError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.tiled_tree import TiledTree
+from ledger.tlog.vkey import Vkey
 
 
 class HeldHistoryError(EvidenceError):
@@ -94,4 +95,15 @@ class AnchorStore(Protocol):
 
     def recorded_at(self, index: int) -> str:
         """Return when the event at leaf *index* says that it was recorded."""
+        ...
+
+
+class WitnessBook(Protocol):
+    """The witnesses that the operator of a ledger chose."""
+
+    def add(self, name: str, *, vkey: Vkey, url: str) -> bool:
+        """Add a witness; return False where it is there already.
+
+        Raises: UsageError, as the concrete error for the reason.
+        """
         ...

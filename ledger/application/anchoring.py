@@ -13,8 +13,16 @@ command exits 6, but what it does to the node is finished first. Where policy de
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ledger.application.anchor_ports import Anchor, AnchorStore, HeldHistoryError, Receipt, SignedTip
+from ledger.application.anchor_ports import (
+    Anchor,
+    AnchorStore,
+    HeldHistoryError,
+    Receipt,
+    SignedTip,
+    WitnessBook,
+)
 from ledger.errors import EvidenceError, LedgerError, RefusedError
+from ledger.tlog.vkey import Vkey
 
 PATIENCE_SECONDS = 0.5
 _STALE = 3
@@ -165,6 +173,17 @@ class Outside:
             tip = self._store.tip()
             self._keep_alarm(sink, tip.size if tip else 0, error)
         return late
+
+
+@dataclass(frozen=True)
+class Holders:
+    """The holders of one ledger whose key is *vkey*, the record of what they hold, and its witnesses."""
+
+    outside: Outside
+    anchors: tuple[Anchor, ...]
+    store: AnchorStore
+    witnesses: WitnessBook
+    vkey: Vkey
 
 
 def unheld(anchors: Sequence[Anchor], *, store: AnchorStore, holders: int = 1) -> Unheld:

@@ -11,9 +11,9 @@ import pytest
 
 from ledger.adapters.anchor_store import EventMissingError, SqliteAnchorStore
 from ledger.adapters.anchors.file import FileAnchor, HolderFileError
-from ledger.adapters.outside import AnchorSettingError, Holders, open_holders
+from ledger.adapters.outside import AnchorSettingError, open_holders
 from ledger.application.anchor_ports import Anchor, HeldHistoryError, Receipt, SignedTip
-from ledger.application.anchoring import Outside, TooFewHoldersError, unheld
+from ledger.application.anchoring import Holders, Outside, TooFewHoldersError, unheld
 from ledger.errors import EvidenceError, LedgerError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.note import BadSignatureError
