@@ -133,6 +133,7 @@ ANY_FORM = (
     Alteration("sums unreadable", append("SHA256SUMS", b"x\n"), FAILED, listed=False, go=False),
     Alteration("file that is not listed", write("notes.txt", b"x"), FAILED, listed=False, go=False),
     Alteration("hidden file", write(".notes", b"x"), FAILED, listed=False, go=False),
+    Alteration("name that steers a terminal", write("\x1b[31mx", b"x"), FAILED, listed=False, go=False),
     Alteration("link", link, FAILED, listed=False, go=False),
 )
 WHOLE = (

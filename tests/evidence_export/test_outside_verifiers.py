@@ -51,6 +51,7 @@ def test_openssl_and_sha256sum_refuse_an_altered_export(
     told = run_shell(bundle, str(ledger.key.vkey))
 
     assert told.code == alteration.verdict, told.text
+    assert "\x1b" not in told.text
 
 
 @pytest.mark.parametrize(

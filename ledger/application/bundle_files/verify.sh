@@ -21,7 +21,8 @@ work=
 newline='
 '
 
-say() { printf '%s\n' "$*"; }
+# Names in a bundle are somebody else's text: nothing in them steers the terminal.
+say() { printf '%s\n' "$*" | sed -e 's/[^ -~]/?/g'; }
 ok() { say "ok: $*"; }
 fail() { say "FAILED: $*"; failed=1; }
 miss() { say "UNDECIDED: $*"; undecided=1; }
@@ -109,7 +110,7 @@ case $(openssl version) in
     'OpenSSL '[3-9]*) ;;
     *) say "UNDECIDED: openssl is older than version 3: $(openssl version)"; exit 2 ;;
 esac
-cd "$folder" || exit 2
+cd -- "$folder" || exit 2
 work=$(mktemp -d) || exit 2
 
 # 2. The key: its id is recomputed from name and key (C2SP signed-note, "Verifier keys").
@@ -188,7 +189,7 @@ ok "checkpoint of $size events signed by $name"
 
 # Print the files below folder $1, each with $2 in front.
 walk() (
-    cd "$1"
+    cd -- "$1"
     for found in * .[!.]* ..?*; do
         if [ -h "$found" ]; then
             printf 'link %s%s\n' "$2" "$found"
@@ -387,7 +388,7 @@ check_whole() {
         progress "$left hashes of height $height"
         : >"$work/above"
         while IFS= read -r one; do
-            if IFS= read -r two; then node_hash "$one" "$two"; else say "$one"; fi
+            if IFS= read -r two; then node_hash "$one" "$two"; else printf '%s\n' "$one"; fi
         done <"$work/level" >>"$work/above"
         mv "$work/above" "$work/level"
         left=$(((left + 1) / 2))
