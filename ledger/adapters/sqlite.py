@@ -41,6 +41,7 @@ LOCK_TIMEOUT_SECONDS = 5
 _CACHED_STATEMENTS = 128
 _FULL = 2
 _HIGHEST = 2**62
+_NO_LOG = "it is not in write-ahead mode"
 _PAGE = 1000
 _ROWS = (
     "SELECT l.idx + 1 AS id, e.originator_id, e.originator_version, e.topic, e.state "
@@ -92,16 +93,19 @@ class UnknownSchemaError(EvidenceError):
 def create_database(path: Path) -> None:
     """Make an empty ledger at *path*, readable and writable by its owner only.
 
-    Raises: FileExistsError where there is a file already; LedgerSpaceError, LedgerAccessError.
+    Raises: FileExistsError where there is a file already; OSError; LedgerSpaceError, LedgerAccessError,
+    DurabilityError.
     """
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with translated(str(path)), closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         for statement in create_statements():
             connection.execute(statement)
         connection.execute("COMMIT")
+        # Last, so that all of it is in this one file: closing says nothing where it could not copy the log.
+        if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+            raise DurabilityError(str(path), _NO_LOG)
 
 
 def connect(path: Path, *, lock_timeout: float = LOCK_TIMEOUT_SECONDS) -> sqlite3.Connection:
@@ -137,7 +141,7 @@ def _settle(connection: sqlite3.Connection, path: str) -> None:
     if version != SCHEMA_VERSION:
         raise UnknownSchemaError(path, version)
     if value("journal_mode") != "wal":
-        raise DurabilityError(path, "it is not in write-ahead mode")
+        raise DurabilityError(path, _NO_LOG)
     connection.execute("PRAGMA synchronous = FULL")
     if value("synchronous") != _FULL:
         raise DurabilityError(path, "it does not wait for the disk")
@@ -207,6 +211,15 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
         with self.datastore.transaction(commit=False) as c:
             c.execute(statement, (*params, *topics, limit))
             return [Notification(row[1], row[2], row[3], row[4], id=row[0]) for row in c.fetchall()]
+
+    def verify_tail(self) -> None:
+        """Hold the newest events against their leaves, tiles, checkpoint and tip guard (PRODUCT section 8).
+
+        Raises: LeafAlteredError, TipError, SignatureError, FormatError.
+        """
+        if self._tree is not None:
+            with self.datastore.transaction(commit=False) as c:
+                self._tree.verify_tail(c, self._max_notification_id(c) or 0)
 
     def streams(self) -> tuple[str, ...]:
         """Return the ids of all streams, in the order of their first event."""

@@ -18,7 +18,13 @@ from ledger.tlog.merkle import hash_leaf
 from ledger.tlog.notation import HASH_SIZE
 from ledger.tlog.note import Note, Signature
 from ledger.tlog.tiled_tree import TiledTree, root_of_size
+from ledger.tlog.tiles import WIDTH
 from ledger.tlog.tree_builder import TileRow, append_leaves
+
+_TAIL = (
+    "SELECT l.idx, e.state, l.leaf_hash FROM log_leaf AS l LEFT JOIN stored_events AS e "
+    "USING (originator_id, originator_version) WHERE l.idx >= ? ORDER BY l.idx"
+)
 
 
 class ReadBackError(EvidenceError):
@@ -31,6 +37,25 @@ class ReadBackError(EvidenceError):
             "the database did not keep what was written",
             fact=f"{what} read back differently inside the same transaction; nothing was signed or recorded",
             hint="look for errors of the disk or of memory, then run `release-ledger verify`",
+        )
+
+
+class LeafAlteredError(TipError):
+    """An event is not the one that was signed; *index* is its number."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(
+            f"event {index} is not the one that was signed", fact="its stored bytes do not hash to its leaf in the tree"
+        )
+        self.index = index
+
+
+class NoteKindError(TipError):
+    """A checkpoint is stored as something else than bytes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"the checkpoint of {size} events was overwritten", fact="its column holds no bytes, which no commit wrote"
         )
 
 
@@ -85,6 +110,8 @@ class SignedTree:
         signed = row[0] if row else 0
         if signed != size:
             raise CheckpointDiffersError(size, signed=signed)
+        if row and not isinstance(row[1], bytes):
+            raise NoteKindError(size)
         held = self._guard.read()
         if row and held == row[1]:
             return Checkpoint.parse(Note.parse(row[1]).text)  # the guard vouches for the same bytes
@@ -93,6 +120,31 @@ class SignedTree:
         if held is not None:
             self._compare(c, held, size)
         return self._open(row[1]) if row else None
+
+    def verify_tail(self, c: SQLiteCursor, size: int) -> None:
+        """Hold the events of the newest tile against leaves, tiles and the signed checkpoint.
+
+        Older events are left to `verify`: what is read here does not grow with the log.
+        Raises: LeafAlteredError naming the first bad event; TipError; SignatureError, FormatError.
+        """
+        newest = self.check(c, size)
+        if newest is None:
+            return
+        c.execute("SELECT note FROM log_checkpoint WHERE size = ?", (size,))
+        self._open(c.fetchone()[0])
+        first = (size - 1) // WIDTH * WIDTH
+        tree = TiledTree(size, reader=TileRows(c))
+        if tree.root() != newest.root:
+            raise TipRewrittenError(size)
+        c.execute(_TAIL, (first,))
+        rows = c.fetchall()
+        for index in range(first, size):
+            at = index - first
+            row = rows[at] if at < len(rows) else None
+            if row is None or row[0] != index or not isinstance(row[1], bytes):
+                raise LeafAlteredError(index)
+            if not hash_leaf(row[1]) == row[2] == tree.read_hash(0, index):
+                raise LeafAlteredError(index)
 
     def grow(
         self, c: SQLiteCursor, states: Sequence[bytes], *, leaf_hashes: Sequence[bytes], newest: Checkpoint | None

@@ -102,11 +102,12 @@ class Operations:
     def change(self, verb: Verb, vsn: str | None, options: Options) -> Outcome:
         """Do *verb* for release *vsn* and record it.
 
-        Raises: VsnError; LockedError; NodeDownError; AttemptOpenError; RulesBrokenError;
-        BootFilesError; CheckFailedError; FailedError; CanonicalError for text that cannot be recorded.
+        Raises: VsnError; LockedError; EvidenceError for a broken tail; NodeDownError; AttemptOpenError;
+        RulesBrokenError; BootFilesError; CheckFailedError; FailedError; CanonicalError for text that cannot be recorded.
         """
         target = None if vsn is None else Vsn.parse(vsn)
         with self._lock.hold(f"{verb} {vsn}" if vsn else str(verb), wait=options.wait):
+            self._record.verify_tail()
             node = self._record.releases(self._stream)
             refuse_open_attempt(node)
             seen = self._handler.observe()

@@ -29,7 +29,11 @@ class NodeDownError(UsageError):
     words = ("Node is not running!",)
 
     def __init__(self, node: str, *, fact: str) -> None:
-        super().__init__(f"node {node} is not running", fact=fact, hint="start the node, then run the command again")
+        super().__init__(
+            f"node {node} is not running",
+            fact=fact,
+            hint="start the node; or rehearse on a copy of it: --driver embedded with a ledger of its own",
+        )
         self.node = node
 
 
@@ -205,6 +209,13 @@ class ReleaseRecord(Protocol):
 
     def record(self, events: Sequence[AnyReleaseEvent]) -> tuple[int, ...]:
         """Append *events* in one commit and return their leaf indexes, from 0."""
+        ...
+
+    def verify_tail(self) -> None:
+        """Hold the newest events against what was signed (PRODUCT section 8).
+
+        Raises: EvidenceError: nothing may be appended to a broken tail.
+        """
         ...
 
     def releases(self, stream: str) -> NodeReleases:

@@ -91,6 +91,10 @@ class LogRecorder(ApplicationRecorder):
         """Yield the stored bytes of one stream in the order of their versions."""
 
     @abstractmethod
+    def verify_tail(self) -> None:
+        """Hold the newest events against what was signed; raise what differs (family EvidenceError)."""
+
+    @abstractmethod
     def streams(self) -> tuple[str, ...]:
         """Return the ids of all streams, in the order of their first event."""
 

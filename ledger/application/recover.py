@@ -103,6 +103,7 @@ class Recovery:
         Raises: LockedError; NodeDownError; RecoveryUndecidedError; FailedError where mending breaks off.
         """
         with self._lock.hold("recover", wait=wait):
+            self._record.verify_tail()
             revived = self._handler.revive()
             node = self._record.releases(self._stream)
             seen = self._handler.observe()

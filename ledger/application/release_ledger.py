@@ -150,6 +150,14 @@ class ReleaseLedger(Application[str]):
             raise UnknownStreamError(stream) from exc
         return cast("_Folded", folded)
 
+    def verify_tail(self) -> None:
+        """Hold the newest events against what was signed, in this writer's turn.
+
+        Raises: an EvidenceError for what differs.
+        """
+        with self._recording.turn():
+            self._log.verify_tail()
+
     def version(self, stream: str) -> int:
         """Return the version of the last event of *stream*, 0 where it has none."""
         newest = self._log.select_events(stream, desc=True, limit=1)

@@ -210,7 +210,7 @@ def unseal_event(state: bytes) -> AnyEvent:
 def _read(state: bytes) -> Mapping[str, Any]:
     try:
         envelope, _ = _READ.raw_decode(state.decode())
-    except (ValueError, RecursionError) as exc:
+    except (ValueError, RecursionError, AttributeError) as exc:  # a column may hold a text where bytes were written
         raise NotCanonicalError(str(exc)[:80]) from exc
     if not isinstance(envelope, dict):
         raise NotCanonicalError("it is no object")
