@@ -103,7 +103,8 @@ class Operations:
         """Do *verb* for release *vsn* and record it.
 
         Raises: VsnError; LockedError; EvidenceError for a broken tail; NodeDownError; AttemptOpenError;
-        RulesBrokenError; BootFilesError; CheckFailedError; FailedError; CanonicalError for text that cannot be recorded.
+        RulesBrokenError; BootFilesError; CheckFailedError; FailedError; CanonicalError for text that
+        cannot be recorded.
         """
         target = None if vsn is None else Vsn.parse(vsn)
         with self._lock.hold(f"{verb} {vsn}" if vsn else str(verb), wait=options.wait):

@@ -60,7 +60,7 @@ def test_a_sound_tail_is_accepted(made: LedgerFolder) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE stored_events SET state = replace(CAST(state AS TEXT), '4.4.16', '4.4.17') WHERE originator_version = 3",
+        "UPDATE stored_events SET state = CAST(state || ' ' AS BLOB) WHERE originator_version = 3",
         "UPDATE stored_events SET state = CAST(state AS TEXT) WHERE originator_version = 3",
         "DELETE FROM stored_events WHERE originator_version = 3",
     ],
