@@ -16,7 +16,7 @@ from cli import VERSION
 from cli.discovery import Found
 from cli.errors import FileAccessError
 from cli.whom import choose
-from ledger.application.ports import Installation, InstallationLock, LeftOvers, NodeDownError, ReleaseHandler
+from ledger.application.ports import Installation, InstallationLock, LeftOvers, ReleaseHandler
 from ledger.domain.records import Context, Kind
 from ledger.errors import RefusedError, UsageError
 
@@ -49,16 +49,6 @@ require_ticket = false
 anchors = []  # who holds checkpoints outside: "file:/PATH", "syslog"; witnesses: `release-ledger witness add`
 holders = 0  # how many of them must hold every event before a change starts
 """
-
-
-class NoNodeDriverError(NodeDownError):
-    """No driver reaches the node; *words* is EMQX's own line."""
-
-    def __init__(self, node: str) -> None:
-        super().__init__(node, fact="no driver of this installation of release-ledger reaches a running node")
-        self.hint = (
-            "start the node; or rehearse on a copy of the installation: --driver embedded with a ledger of its own"
-        )
 
 
 class OfflineChangeError(RefusedError):
@@ -146,6 +136,10 @@ class RecordOfCommand:
         """Return the streams of installations."""
         return self._ledger.streams()
 
+    def verify_tail(self) -> None:
+        """Verify the tail that the next commit appends to."""
+        self._ledger.verify_tail()
+
 
 @contextmanager
 def at_work(
@@ -156,11 +150,13 @@ def at_work(
     ticket: str | None,
     after: Callable[[], object],
     offline: bool = False,
+    tell: Callable[[str], None],
 ) -> Iterator[Bench]:
     """Give the installation that is meant, wired through *driver*; *after* is called after each commit.
 
+    *tell* hears what a node does that takes its time.
     Raises: what opening a ledger raises; NodeUnknownError, NodeAmbiguousError, NothingRegisteredError;
-    NoNodeDriverError, OfflineChangeError.
+    OfflineChangeError.
     """
     from ledger.adapters.identity import new_id  # noqa: PLC0415 # as the module says
 
@@ -171,7 +167,7 @@ def at_work(
         yield Bench(
             record=record,
             node=node,
-            handler=_handler_of(node, root, driver=driver, offline=offline),
+            handler=_handler_of(node, root, driver=driver, offline=offline, tell=tell),
             installation=_installation(root),
             left_overs=_left_overs(root),
             lock=installation_lock(root),
@@ -292,6 +288,25 @@ def embedded_handler(root: Path) -> ReleaseHandler:
 
     clock = SystemClock()
     return EmbeddedNode(root, boot_id=read_boot_id(), now=lambda: clock.read().recorded_at)
+
+
+def node_handler(root: Path, *, tell: Callable[[str], None] = lambda _: None) -> ReleaseHandler:
+    """Return the driver of the node that runs from *root*; *tell* hears what it does that takes its time."""
+    from ledger.adapters.clock import read_boot_id  # noqa: PLC0415 # as the module says
+    from ledger.adapters.erlang_node import ErlangNode  # noqa: PLC0415 # as above
+    from ledger.adapters.installation import Installation  # noqa: PLC0415 # as above
+    from ledger.adapters.node_connection import NodeConnection  # noqa: PLC0415 # as above
+
+    files = Installation(root)
+    return ErlangNode(files, connection=NodeConnection(files), boot_id=read_boot_id(), tell=tell)
+
+
+def handler_of(node: "NodeReleases", *, driver: str, tell: Callable[[str], None]) -> ReleaseHandler:
+    """Return the driver through which *node* is looked at; *tell* hears what it does that takes its time.
+
+    Raises: OfflineChangeError.
+    """
+    return _handler_of(node, Path(node.root), driver=driver, offline=False, tell=tell)
 
 
 def installation_lock(root: Path) -> InstallationLock:
@@ -426,12 +441,14 @@ def host_name() -> str:
     return os.uname().nodename
 
 
-def _handler_of(node: "NodeReleases", root: Path, *, driver: str, offline: bool) -> ReleaseHandler:
+def _handler_of(
+    node: "NodeReleases", root: Path, *, driver: str, offline: bool, tell: Callable[[str], None]
+) -> ReleaseHandler:
     # A rehearsal has no node but the embedded one, so it needs no option.
     if node.kind is Kind.REHEARSAL:
         return embedded_handler(root)
     if driver != "embedded":
-        raise NoNodeDriverError(node.node)
+        return node_handler(root, tell=tell)
     if not offline:
         raise OfflineChangeError(node.node)
     return embedded_handler(root)

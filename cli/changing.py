@@ -84,6 +84,7 @@ def change(
                 reason=reason,
                 ticket=ticket,
                 after=outside.hand_over,
+                tell=session.terminal.advise,
                 offline=Overridable.OFFLINE in allowed,
             ) as bench,
         ):

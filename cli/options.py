@@ -20,6 +20,7 @@ class DriverChoice(StrEnum):
     """What ``--driver`` takes: the node itself, or a rehearsal on a copy; as ``cli.config.DRIVERS``."""
 
     AUTO = "auto"
+    NODE = "node"
     EMBEDDED = "embedded"
 
 
@@ -113,7 +114,9 @@ WaitOption = Annotated[
 YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 DriverOption = Annotated[
     DriverChoice | None,
-    typer.Option("--driver", help="How to reach the node: `embedded` rehearses on a copy; else RELEASE_LEDGER_DRIVER."),
+    typer.Option(
+        "--driver", help="How to reach the node: `node`, or `embedded` on a copy; else RELEASE_LEDGER_DRIVER."
+    ),
 ]
 
 

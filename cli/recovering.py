@@ -38,6 +38,7 @@ def recover_installation(options: RecoverOptions, *, session: Session) -> int:
                 reason=reason,
                 ticket=ticket,
                 after=outside.hand_over,
+                tell=session.terminal.advise,
                 offline=bool(allowed_by(options, reason=reason)),
             ) as bench,
         ):

@@ -6,7 +6,7 @@ said, with the option that states it (RULINGS 18).
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from os import fsencode
 from pathlib import Path
@@ -18,7 +18,9 @@ from cli.options import InstallationOptions
 from cli.outside import held_outside
 from cli.plain_text import plain
 from cli.session import Session
+from ledger.application.ports import NodeDownError, ReleaseHandler
 from ledger.application.registration import Claim, Registration, register
+from ledger.domain.observation import Observation
 from ledger.domain.records import InstallationFacts, Kind
 from ledger.domain.releases import stream_of
 from ledger.errors import FailedError, UsageError
@@ -89,15 +91,16 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
     root = _root(options, session)
     found = bootstrap.find_out(root)
     node = node_name(session.settings.node.value, found.node_name, host=bootstrap.host_name())
-    if driver_of(options, session) != "embedded":
-        _say_down(session)
-        raise bootstrap.NoNodeDriverError(node)
-    handler = bootstrap.embedded_handler(root)
-    handler.observe()
+    rehearsal = driver_of(options, session) == "embedded"
+    handler = bootstrap.embedded_handler(root) if rehearsal else bootstrap.node_handler(root)
+    seen = _seen(handler, session)
+    if not rehearsal:
+        found = replace(found, vsn=seen.tables.running or found.vsn, erts=seen.erts)
     folder = session.settings.ledger.value
     made = bootstrap.make_ledger(folder, origin=origin) if makes_ledger else bootstrap.existing_ledger(folder)
+    kind = Kind.REHEARSAL if rehearsal else Kind.LIVE
     claim = Claim(
-        stream=stream_of(node, kind=Kind.REHEARSAL, root_sha256=sha256(fsencode(root)).hexdigest()),
+        stream=stream_of(node, kind=kind, root_sha256=sha256(fsencode(root)).hexdigest()),
         root=str(root),
         facts=facts_of(found, stated),
     )
@@ -124,9 +127,17 @@ def _root(options: InstallationOptions, session: Session) -> Path:
         raise bootstrap.NotAnInstallationError(named, str(exc)) from exc
 
 
-def _say_down(session: Session) -> None:
-    for line in bootstrap.NoNodeDriverError.words:
-        session.terminal.say(line)
+def _seen(handler: ReleaseHandler, session: Session) -> Observation:
+    """Return what is there now.
+
+    Raises: NodeDownError, and whatever makes a look impossible.
+    """
+    try:
+        return handler.observe()
+    except NodeDownError as exc:
+        for line in exc.words:
+            session.terminal.say(line)
+        raise
 
 
 def _lines(done: _Done) -> Iterator[str]:

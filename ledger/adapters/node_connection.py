@@ -14,14 +14,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.adapters.embedded_node import running_under
-from ledger.adapters.erl_call import CallFailedError, CallFault, ErlCall, RaisedError
+from ledger.adapters.erl_call import CallFailedError, CallFault, ErlCall, ErlCallMissingError, RaisedError
 from ledger.adapters.erlang_terms import Term
 from ledger.adapters.installation import Installation
-from ledger.adapters.node_place import find_address, find_cookie, find_program, find_runner, listens
+from ledger.adapters.node_place import (
+    CookieMissingError,
+    NoErlCallError,
+    find_address,
+    find_cookie,
+    find_program,
+    find_runner,
+    listens,
+)
 from ledger.adapters.node_recipes import OBSERVE
 from ledger.adapters.node_view import NodeView, view_of
 from ledger.application.ports import NodeDownError
-from ledger.errors import LockedError, UsageError
+from ledger.errors import LedgerError, LockedError, UsageError
 
 LOOK_SECONDS = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -136,6 +144,10 @@ class NodeConnection:
                 state = "busy" if view.is_up else "starting or stopping"
             except RaisedError:
                 state = "starting or stopping"
+            except (CookieMissingError, NoErlCallError, ErlCallMissingError) as exc:
+                # A node that is down needs neither.
+                self._refuse_down(exc)
+                raise
             except CallFailedError as exc:
                 state = self._silence(exc)
             refusals = refusals + 1 if state == _REFUSES else 0
@@ -151,12 +163,15 @@ class NodeConnection:
         """
         if exc.fault is CallFault.TIMED_OUT:
             raise NodeHungError(self.name, running_under(self._files.root)) from exc
+        self._refuse_down(exc)
+        refuses = exc.fault is CallFault.UNREACHED and listens(find_address(self.name))
+        return _REFUSES if refuses else "starting or stopping"
+
+    def _refuse_down(self, cause: LedgerError) -> None:
+        """Raise NodeDownError where nothing listens and no program runs from the root."""
         address = find_address(self.name)
-        if listens(address):
-            return _REFUSES if exc.fault is CallFault.UNREACHED else "starting or stopping"
-        if not running_under(self._files.root):
-            raise NodeDownError(self.name, fact=f"nothing listens at {address}") from exc
-        return "starting or stopping"
+        if not listens(address) and not running_under(self._files.root):
+            raise NodeDownError(self.name, fact=f"nothing listens at {address}") from cause
 
     def _wait(self, begun: float, pause: float, state: str) -> None:
         if time.monotonic() - begun + pause > self._patience:
