@@ -2,20 +2,25 @@
 
 RELEASES is compared by what it must agree on, its permanent release and the set of releases; a
 status may differ from memory by OTP's own rules (otp.md 2.2). Copies are those that
-``Installation.save_copies`` keeps before each change.
+``Installation.save_copies`` keeps before each change; what a recovery replaces goes to
+``releases/.ledger-before-recover/`` first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from ledger.adapters import durable
 from ledger.adapters.boot_scripts import mixed_scripts, other_scripts
 from ledger.adapters.emqx_vars import rel_vsns
 from ledger.adapters.installation import SAVED, BootFileError, Installation
-from ledger.adapters.plain_file import FileNotReadError, read_file
-from ledger.adapters.releases_file import BootFileTextError, ReleaseEntry, parse_releases
+from ledger.adapters.releases_file import ReleaseEntry
 from ledger.domain.status import ReleaseStatus
 from ledger.errors import OpenAttemptError
+
+BEFORE_RECOVERY = ".ledger-before-recover"
+_DIGITS = 8
 
 
 class NothingSavedError(OpenAttemptError):
@@ -44,6 +49,9 @@ def disagreements(files: Installation, memory: tuple[ReleaseEntry, ...], vsn: st
             yield f"RELEASES: permanent is {_permanent(entries) or 'none'}, not {vsn}"
         elif {entry.vsn for entry in entries} != {entry.vsn for entry in memory}:
             yield "RELEASES: it does not list the releases that the node knows"
+    if lost := lost_releases(files, memory):
+        names = ", ".join(entry.vsn for entry in lost)
+        yield f"RELEASES: it lost {names}, which the saved copy lists and whose files are there"
     yield from _pointers(files, vsn)
     if scripts:
         yield from other_scripts(files.root, vsn)
@@ -51,21 +59,49 @@ def disagreements(files: Installation, memory: tuple[ReleaseEntry, ...], vsn: st
         yield from mixed_scripts(files.root, vsn, tuple(entry.vsn for entry in memory))
 
 
-def full_table(files: Installation, memory: tuple[ReleaseEntry, ...], vsn: str) -> tuple[ReleaseEntry, ...]:
-    """Return *memory*, or the saved table where the node booted from a RELEASES that was lost or overwritten.
+def lost_releases(files: Installation, memory: tuple[ReleaseEntry, ...]) -> tuple[ReleaseEntry, ...]:
+    """Return the saved entries of releases that are there on disk and that the node does not know.
 
-    Such a node knows no libraries, or not even the release *vsn* whose code it runs.
+    A release that was uninstalled has no ``releases/V`` any more; one that is there was lost with a
+    RELEASES that somebody overwrote (otp.md 6.3).
+    """
+    known = {entry.vsn for entry in memory}
+    saved = () if (found := files.saved_releases()) is None else found
+    return tuple(entry for entry in saved if entry.vsn not in known and files.can_boot(entry.vsn))
+
+
+def full_table(files: Installation, memory: tuple[ReleaseEntry, ...], vsn: str) -> tuple[ReleaseEntry, ...]:
+    """Return *memory*, with saved entries where the node booted from a RELEASES that was lost or overwritten.
+
+    Such a node knows no libraries, or lacks releases, perhaps the release *vsn* whose code it runs.
     Raises: NothingSavedError.
     """
-    if all(entry.libs for entry in memory) and any(entry.vsn == vsn for entry in memory):
+    lost = lost_releases(files, memory)
+    whole = all(entry.libs for entry in memory)
+    if whole and not lost and any(entry.vsn == vsn for entry in memory):
         return memory
-    try:
-        saved = parse_releases(read_file(files.releases / SAVED / "RELEASES"))
-    except (FileNotReadError, BootFileTextError) as exc:
-        raise NothingSavedError(files.releases_file) from exc
-    if not any(entry.vsn == vsn for entry in saved):
+    saved = files.saved_releases()
+    if saved is None:
         raise NothingSavedError(files.releases_file)
-    return saved
+    by_memory = {entry.vsn: entry.status for entry in memory}
+    known = {entry.vsn for entry in (*lost, *saved) if entry.vsn in by_memory or entry in lost}
+    added = [entry for entry in memory if entry.vsn not in known]
+    table = (*added, *(replace(entry, status=_status(entry, by_memory)) for entry in saved if entry.vsn in known))
+    if not any(entry.vsn == vsn for entry in table) or not all(entry.libs for entry in table):
+        raise NothingSavedError(files.releases_file)
+    return table
+
+
+def keep(files: Installation, path: Path) -> None:
+    """Keep what is to be replaced, sound or not, under a name that its content gives.
+
+    Raises: WriteFailedError.
+    """
+    if path.is_file() and not path.is_symlink():
+        folder = files.releases / BEFORE_RECOVERY
+        durable.make_folder(folder, mode=0o755)
+        digest = sha256(path.read_bytes()).hexdigest()[:_DIGITS]
+        durable.copy_file(path, folder / f"{path.name}.{digest}")
 
 
 def restore_saved(files: Installation, path: Path) -> str:
@@ -76,8 +112,15 @@ def restore_saved(files: Installation, path: Path) -> str:
     copy = files.releases / SAVED / path.name
     if not copy.is_file():
         raise NothingSavedError(path)
+    keep(files, path)
     durable.copy_file(copy, path)
     return f"put the saved copy of {path.name} back"
+
+
+def _status(entry: ReleaseEntry, by_memory: Mapping[str, ReleaseStatus]) -> ReleaseStatus:
+    """Return the status by memory; of a lost release that of the copy, but only one release is permanent."""
+    kept = ReleaseStatus.OLD if entry.status is ReleaseStatus.PERMANENT else entry.status
+    return by_memory.get(entry.vsn, kept)
 
 
 def _permanent(entries: tuple[ReleaseEntry, ...]) -> str | None:

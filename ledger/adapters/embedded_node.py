@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from ledger.adapters import durable
-from ledger.adapters.boot_agreement import disagreements, full_table, restore_saved
+from ledger.adapters.boot_agreement import disagreements, full_table, keep, restore_saved
 from ledger.adapters.boot_scripts import lacking_scripts, mixed_scripts, put_scripts
 from ledger.adapters.embedded_state import (
     BOOT_FILES,
+    STATE_FILE,
     VARS_FILE,
     EmbeddedState,
     EmbeddedStateError,
@@ -49,7 +50,6 @@ from ledger.errors import CheckFailedError, RefusedError
 
 _FIRST_OTP_WITH_RELATIVE_DIRS = 25
 _VM_ARGS_MODE = 0o640
-_BEFORE_RECOVERY = ".ledger-before-recover"
 
 T = TypeVar("T")
 
@@ -187,7 +187,7 @@ class EmbeddedNode:
         vsn = rel_vsns(self._files.read_vars())[-1]
         if vsn not in {entry.vsn for entry in self._files.read_releases()}:
             raise BootImpossibleError(f"emqx_vars boots {vsn}, which RELEASES does not know")
-        if not (self._root / "releases" / vsn / "start.boot").is_file():
+        if not self._files.can_boot(vsn):
             raise BootImpossibleError(f"releases/{vsn}/start.boot is missing")
         self._boot(int(state.run.generation) + 1)
 
@@ -198,8 +198,9 @@ class EmbeddedNode:
             try:
                 self._load()
             except EmbeddedStateError as exc:
+                keep(self._files, self._root / STATE_FILE)
                 forget_state(self._root)
-                done.append(f"{exc}: {exc.fact}; it was thrown away, as a restart does")
+                done.append(f"{exc}: {exc.fact}; it was set aside, and the node boots from disk")
             except BootFileError as exc:
                 done.append(restore_saved(self._files, exc.path))
             else:
@@ -214,7 +215,8 @@ class EmbeddedNode:
         """Make memory and boot files name *vsn* permanent."""
         state = self._load()
         done = tuple(disagreements(self._files, state.memory, vsn, scripts=scripts))
-        self._files.save_copies(_BEFORE_RECOVERY)
+        for path in (*BOOT_FILES, STATE_FILE):
+            keep(self._files, self._root / path)
         try:
             self._files.read_vars()
         except BootFileError as exc:
@@ -252,7 +254,7 @@ class EmbeddedNode:
         return self._stored(state, texts)
 
     def _booted(self, generation: int) -> EmbeddedState:
-        rel_vsn = rel_vsns(self._files.read_vars())[-1]
+        rel_vsn = self._files.boots()
         try:
             entries = self._files.read_releases()
         except BootFileError:

@@ -121,8 +121,37 @@ class Installation:
         if changed != text:
             self.write_vars(changed)
 
+    def can_boot(self, vsn: str) -> bool:
+        """Tell whether the boot script of release *vsn* is there."""
+        return (self.releases / _one_name(vsn) / "start.boot").is_file()
+
+    def boots(self) -> str:
+        """Return the release that emqx_vars boots.
+
+        Raises: BootFileError, also where no file of that release is there and RELEASES does not list it.
+        """
+        vsn = values(self.read_vars(), "REL_VSN")[-1]
+        if not self.can_boot(vsn) and not self._lists(vsn):
+            raise BootFileError(self.vars_file, Problem.MALFORMED, f"it boots {vsn}, which is not there")
+        return vsn
+
+    def _lists(self, vsn: str) -> bool:
+        try:
+            return any(entry.vsn == vsn for entry in self.read_releases())
+        except BootFileError:
+            return False
+
+    def saved_releases(self) -> tuple[ReleaseEntry, ...] | None:
+        """Return the saved table, None where there is no sound copy."""
+        try:
+            return parse_releases(read_file(self.releases / SAVED / "RELEASES"))
+        except (FileNotReadError, BootFileTextError):
+            return None
+
     def save_copies(self, folder_name: str = SAVED) -> tuple[str, ...]:
         """Keep a copy of each boot file that is sound; return the names of those.
+
+        A table that lost a release whose files are there does not take the place of one that has it.
 
         Raises: WriteFailedError.
         """
@@ -139,9 +168,15 @@ class Installation:
                 parse(path, data)
             except BootFileError:
                 continue
+            if path == self.releases_file and folder_name == SAVED and self._lost_by(parse_releases(data)):
+                continue
             durable.replace_file(folder / path.name, data)
             saved.append(path.name)
         return tuple(saved)
+
+    def _lost_by(self, entries: tuple[ReleaseEntry, ...]) -> bool:
+        listed = {entry.vsn for entry in entries}
+        return any(entry.vsn not in listed and self.can_boot(entry.vsn) for entry in self.saved_releases() or ())
 
     def erts_folders(self) -> tuple[str, ...]:
         """Return the names of the ``erts-*`` folders, sorted.

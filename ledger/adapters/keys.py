@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ledger.adapters.durable import sync_folder
 from ledger.errors import EvidenceError, UsageError
 from ledger.tlog.checkpoint import OriginError, parse_origin
 from ledger.tlog.notation import FormatError, parse_base64, print_base64
@@ -123,19 +124,31 @@ class LogKey:
 def create_key(path: Path, *, origin: str, seed: bytes) -> LogKey:
     """Make the key file at *path*, mode 0600, and return the key; an existing file is never replaced.
 
+    It shows under its name only when all of it is written: a key that was cut off could not be told
+    from a damaged one.
     Raises: OriginError, KeyAccessError.
     """
     key = LogKey(parse_origin(origin), seed)
     text = b"+".join((_PREFIX, origin.encode(), key.key_id.hex().encode(), print_base64(_ED25519 + seed) + b"\n"))
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 # from the descriptor that was opened exclusively
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_once(path, text)
     except OSError as exc:
         raise KeyAccessError(path, exc.strerror or str(exc)) from exc
     return key
+
+
+def _write_once(path: Path, text: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.ledger-tmp")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, text)
+        os.fsync(descriptor)
+        path.hardlink_to(temporary)  # unlike a rename, it refuses where there is a key
+    finally:
+        os.close(descriptor)
+        temporary.unlink()
+    sync_folder(path.parent)
 
 
 def read_key(path: Path) -> LogKey:

@@ -33,9 +33,11 @@ from ledger.tlog.checkpoint import parse_origin
 _PRIVATE = 0o700
 _OTHERS_WRITE = 0o022
 _FRESH = "ledger.db.new"
+_KEY_TO_COME = ".log.key.ledger-tmp"
+_LEFT_BY_SQLITE = tuple(f"{_FRESH}{suffix}" for suffix in ("", "-journal", "-wal", "-shm"))
 # What the operator may have put there, and what a crash in the middle of ``create_folder`` leaves.
 _OURS = frozenset(
-    {"config.toml", "log.key", "log.vkey", ".log.vkey.ledger-tmp", "tip.lock", _FRESH, f"{_FRESH}-wal", f"{_FRESH}-shm"}
+    {"config.toml", "log.key", _KEY_TO_COME, "log.vkey", ".log.vkey.ledger-tmp", "tip.lock", *_LEFT_BY_SQLITE}
 )
 _NOT_IN_A_HOST = re.compile(r"[^a-z0-9.-]+")
 
@@ -100,6 +102,18 @@ class FolderModeError(UsageError):
         self.path = path
 
 
+class FolderNotMadeError(UsageError):
+    """The system refused to make a file or folder of the ledger; what is there can be made again."""
+
+    def __init__(self, path: Path, cause: OSError) -> None:
+        super().__init__(
+            f"the ledger in {path} cannot be made",
+            fact=f"{cause.filename or path}: {cause.strerror or cause}",
+            hint="see to space and owner of that folder, then run the command again: it goes on from there",
+        )
+        self.path = path
+
+
 @dataclass(frozen=True)
 class LedgerFolder:
     """The places of one ledger."""
@@ -153,21 +167,21 @@ def default_origin(host: str, *, entropy: Callable[[int], bytes] = os.urandom) -
 def create_folder(path: Path, *, origin: str, entropy: Callable[[int], bytes] = os.urandom) -> LedgerFolder:
     """Make an empty ledger in *path*, with a new key.
 
-    Raises: OriginError, LedgerExistsError, FolderTakenError, FolderModeError, KeyAccessError, WriteFailedError.
+    Raises: OriginError, LedgerExistsError, FolderTakenError, FolderModeError, KeyAccessError, WriteFailedError,
+    FolderNotMadeError; those of making a database. It can be called again.
     """
     parse_origin(origin)
     folder = LedgerFolder(path.absolute())
-    _make_private(folder.path)
-    _make_private(folder.tip)
-    key = folder.read_key() if folder.key_file.exists() else None
-    key = key or create_key(folder.key_file, origin=origin, seed=entropy(SEED_BYTES))
-    replace_file(folder.vkey_file, f"{key.vkey}\n".encode(), mode=0o644)
-    fresh = folder.path / _FRESH
-    for left_over in (fresh, *(fresh.with_name(f"{_FRESH}{suffix}") for suffix in ("-wal", "-shm"))):
-        left_over.unlink(missing_ok=True)
-    create_database(fresh)
-    sync_folder(folder.path)
-    rename(fresh, folder.database)
+    try:
+        _make_private(folder.path)
+        _make_private(folder.tip)
+        key = folder.read_key() if folder.key_file.exists() else None
+        (folder.path / _KEY_TO_COME).unlink(missing_ok=True)
+        key = key or create_key(folder.key_file, origin=origin, seed=entropy(SEED_BYTES))
+        replace_file(folder.vkey_file, f"{key.vkey}\n".encode(), mode=0o644)
+        _make_database(folder)
+    except OSError as exc:
+        raise FolderNotMadeError(folder.path, exc) from exc
     return folder
 
 
@@ -188,6 +202,15 @@ def open_folder(path: Path) -> LedgerFolder:
     if not os.access(folder.database, os.R_OK):
         raise LedgerUnreadableError(path, f"{folder.database} belongs to user {statuses[1][1].st_uid}")
     return folder
+
+
+def _make_database(folder: LedgerFolder) -> None:
+    for name in _LEFT_BY_SQLITE:
+        (folder.path / name).unlink(missing_ok=True)
+    fresh = folder.path / _FRESH
+    create_database(fresh)
+    sync_folder(folder.path)
+    rename(fresh, folder.database)
 
 
 def _make_private(path: Path) -> None:
