@@ -99,11 +99,11 @@ def run_go(program: Path, vkey: Vkey, bundle: Path) -> Told:
 def build_go(folder: Path) -> Path:
     """Compile that verifier, with the sources that Debian ships and without network."""
     program = folder / "verify"
-    own = {"GO111MODULE": "off", "GOPATH": str(_GO_PATH), "GOFLAGS": "", "GOCACHE": str(folder / "cache")}
+    own = {"GO111MODULE": "off", "GOPATH": str(_GO_PATH), "GOFLAGS": "", "CGO_ENABLED": "0"}
     done = subprocess.run(
         ["go", "build", "-o", str(program), "main.go"],
         cwd=_GO_SOURCE,
-        env={**os.environ, **own},
+        env={**os.environ, **own, "GOCACHE": str(folder / "cache")},
         capture_output=True,
         check=False,
     )
