@@ -40,7 +40,7 @@ from ledger.adapters.set_aside import bring_back, place_aside, set_aside
 from ledger.adapters.staging import discard, drop_rel_file, place, stage
 from ledger.application.ports import CheckRefusedError, Progress, StepFailedError
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import Removed, StagedPackage, Unpacked
+from ledger.domain.outcomes import Installed, Removed, StagedPackage, Unpacked
 from ledger.domain.package_facts import PackageFacts
 from ledger.domain.records import Driver, Run
 from ledger.domain.status import ReleaseStatus
@@ -139,7 +139,7 @@ class EmbeddedNode:
             self._write(state, (entry, *state.memory))
         return Unpacked(vsn=vsn, erts=erts, files=staged.staged.files, files_sha256=staged.staged.files_sha256)
 
-    def install_release(self, vsn: str) -> None:
+    def install_release(self, vsn: str) -> Installed:
         """Check as OTP does, then make *vsn* what runs; RELEASES is not written (otp.md 2.2)."""
         state = self._load()
         running = _tables_of(state).running or state.booted
@@ -149,6 +149,7 @@ class EmbeddedNode:
         self._copy_settings(vsn)
         memory = _with_table(state.memory, _tables_of(state).installed(vsn))
         write_state(self._root, replace(state, memory=memory, code=vsn))
+        return Installed()
 
     def make_permanent(self, vsn: str) -> None:
         """Put the scripts of *vsn* in place and let all boot files name it."""

@@ -25,7 +25,7 @@ from ledger.adapters.erl_call import CallFailedError, CallFault
 from ledger.adapters.erlang_terms import Atom, Term
 from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.node_connection import NodeConnection
-from ledger.adapters.node_install import InstallAnswer, InstallGoesOnError, RelupCrashedError, answer_of
+from ledger.adapters.node_install import InstallAnswer, InstallGoesOnError, answer_of
 from ledger.adapters.node_recipes import REREAD, install, make_permanent, remove, set_unpacked
 from ledger.adapters.node_restart import restart_node
 from ledger.adapters.node_view import NodeView, entries_of, read_boot_files
@@ -35,9 +35,9 @@ from ledger.adapters.release_table import Entries, entry_of, table_of, tables_of
 from ledger.adapters.releases_file import StartErl
 from ledger.adapters.set_aside import bring_back, place_aside, set_aside
 from ledger.adapters.staging import discard, drop_rel_file, place, stage
-from ledger.application.ports import CheckRefusedError, Progress, StepFailedError
+from ledger.application.ports import CheckRefusedError, Progress, RelupCrashedError, StepFailedError
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import Removed, StagedPackage, Unpacked
+from ledger.domain.outcomes import Installed, Removed, StagedPackage, Unpacked
 from ledger.domain.package_facts import PackageFacts
 from ledger.domain.records import Driver, Run
 from ledger.domain.status import ReleaseStatus
@@ -116,7 +116,7 @@ class ErlangNode:
         durable.sync_tree(self._files.releases)
         return Unpacked(vsn=vsn, erts=erts, files=staged.staged.files, files_sha256=staged.staged.files_sha256)
 
-    def install_release(self, vsn: str) -> None:
+    def install_release(self, vsn: str) -> Installed:
         """Check and install in one call (native-driver.md 5.3).
 
         Raises: CheckRefusedError; RelupCrashedError; InstallGoesOnError where the limit ran out.
@@ -124,17 +124,14 @@ class ErlangNode:
         before = self._connection.look_when_idle()
         answer = self._installed(vsn)
         if answer.done:
-            return
+            return Installed(settings=answer.settings)
         begun = time.monotonic()
         after = self._connection.look_when_idle()
         if _run_of(after) != _run_of(before):
-            raise RelupCrashedError(vsn, answer.reason, before=before, after=after, seconds=time.monotonic() - begun)
-        if (
-            answer.cut
-            and after.code == vsn
-            and after.status_of(vsn) in {ReleaseStatus.CURRENT, ReleaseStatus.PERMANENT}
-        ):
-            return  # the connection was cut, and the node went on to the end
+            how = f"{_where(before, after)}, generation {before.generation} to {after.generation}"
+            raise RelupCrashedError(vsn, answer.reason, how=how, down_ms=round((time.monotonic() - begun) * 1000))
+        if answer.cut and after.runs(vsn):
+            return Installed()  # the connection was lost, and the node went on to the end
         raise CheckRefusedError(vsn, answer.reason)
 
     def make_permanent(self, vsn: str) -> None:
@@ -284,6 +281,10 @@ class ErlangNode:
             erts_of=erts_of,
             problems=disk.problems,
         )
+
+
+def _where(before: NodeView, after: NodeView) -> str:
+    return "inside its process" if before.os_pid == after.os_pid else "as a new process"
 
 
 def _run_of(view: NodeView) -> tuple[int, int, str]:

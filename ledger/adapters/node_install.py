@@ -4,23 +4,7 @@ from dataclasses import dataclass
 
 from ledger.adapters.erl_call import ExpressionError
 from ledger.adapters.erlang_terms import Atom, Term
-from ledger.adapters.node_view import NodeView
-from ledger.application.ports import StepFailedError
 from ledger.errors import OpenAttemptError
-
-
-class RelupCrashedError(StepFailedError):
-    """A relup crashed past the point of no return, and the node restarted what was permanent."""
-
-    def __init__(self, vsn: str, otp_reason: str, *, before: NodeView, after: NodeView, seconds: float) -> None:
-        super().__init__("install_release", vsn, otp_reason)
-        how = "inside its process" if before.os_pid == after.os_pid else "as a new process"
-        self.fact = (
-            f"{otp_reason}; the node restarted {how}, generation {before.generation} to {after.generation}, "
-            f"{seconds:.1f} seconds without service; it runs {after.code}"
-        )
-        self.hint = f"clients were disconnected; do not repeat it with this package of {vsn}"
-        self.before, self.after, self.seconds = before, after, seconds
 
 
 class InstallGoesOnError(OpenAttemptError):

@@ -12,9 +12,10 @@ _SAFE = """\
 Name = fun(A) when is_atom(A) -> A;
   (T) when is_tuple(T), tuple_size(T) > 0, is_atom(element(1, T)) -> {element(1, T), '...'};
   (_) -> '...' end,
-Safe = fun({'EXIT', {R, S}}) when is_list(S) ->
-    {'EXIT', {Name(R), [{M, F, if is_list(A) -> length(A); true -> A end} || {M, F, A, _} <- lists:sublist(S, 4)]}};
+Stack = fun(S) -> [{M, F, if is_list(A) -> length(A); true -> A end} || {M, F, A, _} <- lists:sublist(S, 4)] end,
+Safe = fun({'EXIT', {R, [T | _] = S}}) when tuple_size(T) =:= 4 -> {'EXIT', {Name(R), Stack(S)}};
   ({'EXIT', R}) -> {'EXIT', Name(R)};
+  ({R, [T | _] = S}) when tuple_size(T) =:= 4 -> {Name(R), Stack(S)};
   (R) -> R end,
 Text = fun(R) -> unicode:characters_to_binary(io_lib:format("~0tp", [Safe(R)], [{chars_limit, 1000}])) end,
 """

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Protocol, assert_never
 
 from ledger.application.excerpts import captured, recordable, recordable_paths
-from ledger.application.ports import ReleaseHandler, ReleaseRecord
+from ledger.application.ports import ReleaseHandler, ReleaseRecord, RelupCrashedError
 from ledger.application.preflight import Preflight, Wish
-from ledger.application.reconcile import ORDERED, as_text
+from ledger.application.reconcile import ORDERED, as_text, fold
 from ledger.domain.decisions import (
     decide_completion,
     decide_failure,
@@ -25,7 +25,7 @@ from ledger.domain.decisions import (
 )
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import By, Failure, Refusal, Removed, Request, StagedPackage
+from ledger.domain.outcomes import By, Failure, Installed, Refusal, Removed, Request, StagedPackage
 from ledger.domain.package_facts import PackageUnsoundError
 from ledger.domain.plan import Step, tables_after_step
 from ledger.domain.reason import Reason, Rule
@@ -33,6 +33,8 @@ from ledger.domain.records import StepKind
 from ledger.domain.releases import NodeReleases, evolve
 from ledger.domain.tables import Tables
 from ledger.errors import CheckFailedError, FailedError, LedgerError, LockedError, RefusedError, UsageError
+
+_FAILED = "failed"
 
 
 class Teller(Protocol):
@@ -167,9 +169,11 @@ class Attempt:
             case StepKind.UNPACK:
                 return self._unpack(step)
             case StepKind.INSTALL:
-                self._handler.install_release(step.vsn)
+                installed = Installed(settings=recordable_paths(self._handler.install_release(step.vsn).settings))
+                for setting in installed.settings:
+                    self._teller.advise(f"setting of the running node: {setting}")
                 self._expect(step)
-                return decide_install(self.node, step.vsn, by=self._by)
+                return decide_install(self.node, step.vsn, by=self._by, installed=installed)
             case StepKind.MAKE_PERMANENT:
                 self._handler.make_permanent(step.vsn)
                 self._expect(step)
@@ -220,16 +224,24 @@ class Attempt:
             seen = self._handler.observe()
         except LedgerError as unseen:
             raise RecordBrokenError(unseen, after=exc) from unseen
-        self._append(decide_failure(self.node, self._wish.verb, failure, seen=seen, by=self._by), after=exc)
+        events: list[AnyReleaseEvent] = []
+        node = self.node
+        if seen.run != node.run:
+            down_ms = exc.down_ms if isinstance(exc, RelupCrashedError) else None
+            events.append(decide_restart(node, seen, after=seen.tables, cause=_FAILED, by=self._by, down_ms=down_ms))
+            node = evolve(node, events[-1])
+        events.append(decide_failure(node, self._wish.verb, failure, seen=seen, by=self._by))
+        self._append(*events, after=exc)
 
-    def _append(self, event: AnyReleaseEvent, *, after: LedgerError | None = None) -> None:
+    def _append(self, *events: AnyReleaseEvent, after: LedgerError | None = None) -> None:
+        """Record *events* in one commit."""
         try:
-            self.events += self._record.record((event,))
+            self.events += self._record.record(events)
         except (UsageError, LockedError, FailedError) as exc:
             if self.events:  # the intent is recorded, so the node may have been touched
                 raise RecordBrokenError(exc, after=after) from exc
             raise
-        self.node = evolve(self.node, event)
+        self.node = fold(self.node, events)
 
     def _say(self, lines: tuple[str, ...]) -> None:
         for line in lines:

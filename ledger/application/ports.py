@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import Removed, StagedPackage, Unpacked
+from ledger.domain.outcomes import Installed, Removed, StagedPackage, Unpacked
 from ledger.domain.package_facts import PackageFacts
 from ledger.domain.reason import Reason
 from ledger.domain.records import Driver
@@ -61,6 +61,19 @@ class StepFailedError(FailedError):
         self.call, self.vsn, self.otp_reason = call, vsn, otp_reason
 
 
+class RelupCrashedError(StepFailedError):
+    """A relup crashed past the point of no return, and the node restarted what was permanent.
+
+    *down_ms* is how long it was without service, in milliseconds.
+    """
+
+    def __init__(self, vsn: str, otp_reason: str, *, how: str, down_ms: int) -> None:
+        super().__init__("install_release", vsn, otp_reason)
+        self.fact = f"{otp_reason}; the node restarted {how}, {down_ms / 1000:.1f} seconds without service"
+        self.hint = f"clients were disconnected; do not repeat it with this package of {vsn}"
+        self.down_ms = down_ms
+
+
 class ReleaseHandler(Protocol):
     """The release handler of one node (release_handler(3))."""
 
@@ -103,10 +116,11 @@ class ReleaseHandler(Protocol):
         """
         ...
 
-    def install_release(self, vsn: str) -> None:
+    def install_release(self, vsn: str) -> Installed:
         """Check and install release *vsn*: it runs then, and is not yet permanent.
 
-        Raises: CheckRefusedError where the check refuses; StepFailedError where the install breaks off.
+        Raises: CheckRefusedError where the check refuses; StepFailedError where the install breaks off,
+        RelupCrashedError where that restarted the node.
         """
         ...
 

@@ -28,7 +28,7 @@ from ledger.domain.events import (
     ReleaseUnpacked,
 )
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import By, Failure, Refusal, Removed, Request, Unpacked
+from ledger.domain.outcomes import By, Failure, Installed, Refusal, Removed, Request, Unpacked
 from ledger.domain.reason import Reason
 from ledger.domain.records import (
     Context,
@@ -45,6 +45,7 @@ from ledger.domain.tables import Tables
 from ledger.domain.version import Vsn
 from ledger.errors import OpenAttemptError, RefusedError
 
+_NO_SETTINGS = Installed()
 NOTE, CORRECTION = "note", "correction"
 
 
@@ -164,7 +165,9 @@ def decide_unpack(
     )
 
 
-def decide_install(node: NodeReleases, vsn: str, *, by: By) -> ReleaseInstalled | ReleaseDowngraded:
+def decide_install(
+    node: NodeReleases, vsn: str, *, by: By, installed: Installed = _NO_SETTINGS
+) -> ReleaseInstalled | ReleaseDowngraded:
     """Return that *vsn* was installed, or downgraded to, by the direction of the versions.
 
     Raises: ReleaseStatusError where it is not known or runs already.
@@ -178,6 +181,7 @@ def decide_install(node: NodeReleases, vsn: str, *, by: By) -> ReleaseInstalled 
         **_change(node.tables, node.tables.installed(vsn)),
         from_vsn=running,
         to=vsn,
+        settings=installed.settings,
     )
 
 
@@ -216,7 +220,9 @@ def decide_removal(node: NodeReleases, vsn: str, removed: Removed, *, by: By) ->
     )
 
 
-def decide_restart(node: NodeReleases, seen: Observation, *, after: Tables, cause: str, by: By) -> NodeRestarted:
+def decide_restart(
+    node: NodeReleases, seen: Observation, *, after: Tables, cause: str, by: By, down_ms: int | None = None
+) -> NodeRestarted:
     """Return that the node booted anew into the tables *after*, with the trials that this undid (RULINGS 36)."""
     undone = tuple(
         vsn
@@ -232,6 +238,7 @@ def decide_restart(node: NodeReleases, seen: Observation, *, after: Tables, caus
         after=after,
         reverted=undone,
         run=seen.run,
+        down_ms=down_ms,
     )
 
 

@@ -104,6 +104,7 @@ _CODECS: Mapping[object, tuple[Encode, Decode]] = {
     str: (_same, _same),
     str | None: (_same, _same),
     int: (_same, _same),
+    int | None: (_same, _same),
     tuple[str, ...]: (list, tuple),
     tuple[Reason, ...]: (_rows(_reason_to), _tuple_of(_reason_from)),
     tuple[PlannedStep, ...]: (_rows(_record_to), _tuple_of(PlannedStep.from_record)),

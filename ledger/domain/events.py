@@ -152,24 +152,29 @@ class ReleaseUnpacked(ReleaseEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseInstalled(ReleaseEvent):
-    """``release_handler:install_release/1`` went up to *to*, or back to the permanent version."""
+    """``release_handler:install_release/1`` went up to *to*, or back to the permanent version.
+
+    *settings* names the settings of the running applications that this changed, never a value.
+    """
 
     TOPIC = "emqx.release.installed.v1"
 
     from_vsn: str
     to: str
+    settings: tuple[str, ...] = ()
     before_sha256: str
     after_sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseDowngraded(ReleaseEvent):
-    """``release_handler:install_release/1`` went down to *to*."""
+    """``release_handler:install_release/1`` went down to *to*; *settings* as for an install."""
 
     TOPIC = "emqx.release.downgraded.v1"
 
     from_vsn: str
     to: str
+    settings: tuple[str, ...] = ()
     before_sha256: str
     after_sha256: str
 
@@ -203,7 +208,10 @@ class ReleaseUninstalled(ReleaseEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class NodeRestarted(ReleaseEvent):
-    """The node booted anew, by order or on its own; *reverted* names the trials that this undid."""
+    """The node booted anew, by order or on its own; *reverted* names the trials that this undid.
+
+    *down_ms* is how long it was without service, where a command saw that.
+    """
 
     TOPIC = "emqx.release.node_restarted.v1"
 
@@ -213,6 +221,7 @@ class NodeRestarted(ReleaseEvent):
     after: Tables
     reverted: tuple[str, ...] = ()
     run: Run
+    down_ms: int | None = None
     before_sha256: str
     after_sha256: str
 

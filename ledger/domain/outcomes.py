@@ -79,6 +79,13 @@ class Unpacked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Installed:
+    """What ``install_release`` brought: which settings of the running applications it changed, and how."""
+
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Removed:
     """What ``remove_release`` removed, what stays by rule, and what was missing before (otp.md 7)."""
 

@@ -9,9 +9,9 @@ import pytest
 from ledger.adapters.embedded_node import BootImpossibleError, EmbeddedNode
 from ledger.adapters.staging import StagingFailedError
 from ledger.application.attempt import MissingPackageError, UnexpectedStateError
-from ledger.application.ports import CheckRefusedError, StepFailedError
-from ledger.domain.events import OperationFailed, OperationRequested
-from ledger.domain.outcomes import Removed
+from ledger.application.ports import CheckRefusedError, RelupCrashedError, StepFailedError
+from ledger.domain.events import NodeRestarted, OperationFailed, OperationRequested, ReleaseInstalled
+from ledger.domain.outcomes import Installed, Removed
 from ledger.domain.records import Verb
 from ledger.errors import LedgerError
 from tests.fakes.desk import BOOT_ID, Desk
@@ -25,12 +25,13 @@ class Broken(EmbeddedNode):
         self._error = error
         self._after_effect = after_effect
 
-    def install_release(self, vsn: str) -> None:
+    def install_release(self, vsn: str) -> Installed:
         """Install or not, then raise or not."""
         if self._after_effect:
             super().install_release(vsn)
         if self._error is not None:
             raise self._error
+        return Installed()
 
     def make_permanent(self, vsn: str) -> None:
         """Do nothing for *vsn*."""
@@ -143,3 +144,42 @@ def test_a_missing_package_says_what_to_do() -> None:
 
     assert (error.code, error.vsn) == (2, "4.4.16")
     assert error.hint
+
+
+def test_a_relup_that_crashes_is_a_restart_and_a_failure(desk: Desk) -> None:
+    """native-driver.md section 8: record failure and restart, with the seconds without service."""
+    desk.offer("4.4.16")
+
+    class Crashing(Broken):
+        def install_release(self, vsn: str) -> Installed:
+            self.restart()
+            return super().install_release(vsn)
+
+    desk.handler = Crashing(desk, RelupCrashedError("4.4.16", "{'EXIT',boom}", how="inside its process", down_ms=1700))
+    before = desk.node.run
+
+    with pytest.raises(RelupCrashedError):
+        desk.change(Verb.UPGRADE, "4.4.16")
+
+    assert desk.names == ["operation_requested", "unpacked", "node_restarted", "operation_failed"]
+    restarted = desk.events[-2]
+    assert isinstance(restarted, NodeRestarted)
+    assert (restarted.cause, restarted.down_ms, restarted.reverted) == ("failed", 1700, ())
+    assert restarted.run == desk.node.run == failed(desk).run != before
+    assert desk.node.open_attempt is None
+
+
+def test_settings_that_an_install_changed_are_named_in_its_event(desk: Desk) -> None:
+    desk.offer("4.4.16")
+
+    class Changing(EmbeddedNode):
+        def install_release(self, vsn: str) -> Installed:
+            super().install_release(vsn)
+            return Installed(settings=("emqx/limit changed",))
+
+    desk.handler = Changing(desk.root, boot_id=BOOT_ID, now=lambda: "2026-03-01T12:00:00.000000Z")
+
+    desk.change(Verb.UPGRADE, "4.4.16")
+
+    installed = next(event for event in desk.events if isinstance(event, ReleaseInstalled))
+    assert installed.settings == ("emqx/limit changed",)

@@ -118,6 +118,7 @@ _BY_TYPE: dict[object, st.SearchStrategy[object]] = {
     str: words,
     str | None: st.none() | words,
     int: numbers,
+    int | None: st.none() | numbers,
     tuple[str, ...]: _many(words),
     tuple[Reason, ...]: _many(reasons),
     tuple[PlannedStep, ...]: _many(steps),
