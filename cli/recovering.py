@@ -85,7 +85,7 @@ def _tell(recovered: Recovered, session: Session) -> None:
         session.terminal.say(f"Done: {line}")
     session.terminal.say("Nothing to recover." if recovered.result is None else f"Recovered: {_result(recovered)}")
     for line in recovered.findings.advice:
-        session.terminal.advise(line)
+        session.terminal.say(f"Not mended: {line}")
     if recovered.events:
         session.terminal.advise(f"recorded as events {recovered.events[0]} to {recovered.events[-1]}")
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.adapters import durable
+from ledger.adapters.installation import Installation
 from ledger.adapters.package_files import inspect_package
 from ledger.adapters.set_aside import left_overs, move_aside
 from ledger.application.ports import LeftOver
@@ -34,7 +35,8 @@ class RootLeftOvers:
         self._root = root
 
     def find(self, known: frozenset[str]) -> tuple[LeftOver, ...]:
-        """Return what no release of *known* needs."""
+        """Return what no release of *known* needs, nor one that the saved table lists: that was lost (otp.md 6.3)."""
+        known |= {entry.vsn for entry in Installation(self._root).saved_releases() or ()}
         return (*self._in_releases(known), *self._temporary())
 
     def clear(self, left_over: LeftOver, *, attempt: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from ledger.domain.canonical import clean_excerpt
+from ledger.domain.outcomes import Removed
 from ledger.domain.reason import Reason
 from ledger.domain.records import Output
 
@@ -37,6 +38,15 @@ def recordable_paths(paths: Sequence[str]) -> tuple[str, ...]:
     """Return *paths* as texts that may be recorded, at most as many as fit one event."""
     kept = tuple(_text(path) for path in paths[:_MOST_PATHS])
     return kept if len(kept) == len(paths) else (*kept, f"and {len(paths) - len(kept)} more")
+
+
+def recordable_removal(removed: Removed) -> Removed:
+    """Return what was removed, what stays and what was missing as texts that may be recorded."""
+    return Removed(
+        removed=recordable_paths(removed.removed),
+        stays=recordable_paths(removed.stays),
+        missing=recordable_paths(removed.missing),
+    )
 
 
 def _text(text: str) -> str:

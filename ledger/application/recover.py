@@ -9,7 +9,7 @@ it never edits; run again it finds nothing.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ledger.application.excerpts import recordable_paths
+from ledger.application.excerpts import recordable_paths, recordable_removal
 from ledger.application.ports import (
     Installation,
     InstallationLock,
@@ -20,7 +20,7 @@ from ledger.application.ports import (
 )
 from ledger.application.reconcile import NOTICED, as_text, fold, notice
 from ledger.application.recorded_steps import event_of_step, steps_in_effect
-from ledger.domain.decisions import decide_recovery, decide_restart
+from ledger.domain.decisions import decide_recovery, decide_removal, decide_restart
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
 from ledger.domain.outcomes import By
@@ -104,16 +104,26 @@ class Recovery:
         """
         with self._lock.hold("recover", wait=wait):
             self._record.verify_tail()
-            revived = self._handler.revive()
+            revived = self._revived(confirm)
             node = self._record.releases(self._stream)
             seen = self._handler.observe()
             case = self._survey(node, seen)
             findings = self._findings(node, seen, case, revived)
             if not findings.found:
                 return Recovered(findings=findings, result=None, done=(), events=(), node=node)
-            if not confirm(findings):
+            if findings.found != revived and not confirm(findings):
                 raise RecoveryUndecidedError(findings.found, findings.todo)
             return self._close(node, seen, case, findings)
+
+    def _revived(self, confirm: Callable[[Findings], bool]) -> tuple[str, ...]:
+        """Make a node observable that is not, once *confirm* agrees; return what was done, in words."""
+        try:
+            self._handler.observe()
+        except OpenAttemptError as exc:
+            found, todo = (f"{exc}: {exc.fact}",), ("set it aside, and go on from the disk and its saved copies",)
+            if not confirm(Findings(found=found, todo=todo, advice=())):
+                raise RecoveryUndecidedError(found, todo) from exc
+        return self._handler.revive()
 
     def _survey(self, node: NodeReleases, seen: Observation) -> _Case:
         attempt = node.open_attempt
@@ -141,7 +151,7 @@ class Recovery:
         return step if self._installation.missing_parts(step.vsn) else None
 
     def _findings(self, node: NodeReleases, seen: Observation, case: _Case, revived: tuple[str, ...]) -> Findings:
-        found, todo = list(revived), ["go on from what is there"] if revived else []
+        found, todo = list(revived), list[str]()
         attempt = node.open_attempt
         if attempt is not None:
             found.append(f"the attempt `{attempt.verb} {attempt.to or ''}`".rstrip(" `") + "` has no outcome")
@@ -163,10 +173,10 @@ class Recovery:
         for vsn, _ in seen.tables.memory:
             missing = self._installation.missing_parts(vsn)
             if missing and (case.unfinished is None or case.unfinished.vsn != vsn):
-                lines.append(
-                    f"release {vsn} lacks {', '.join(missing)}: "
-                    f"`release-ledger uninstall {vsn}`, then `release-ledger unpack {vsn}`"
-                )
+                again = f"`release-ledger uninstall {vsn}`, then `release-ledger unpack {vsn}`"
+                needed = vsn in {seen.tables.permanent, seen.tables.running}
+                way_out = "put it back from the package or a backup" if needed else again
+                lines.append(f"release {vsn} lacks {', '.join(missing)}: {way_out}")
         return tuple(lines)
 
     def _close(self, node: NodeReleases, seen: Observation, case: _Case, findings: Findings) -> Recovered:
@@ -175,7 +185,14 @@ class Recovery:
         before = self._catch_up(node, seen, case, by)
         events = self._record.record(before)
         node = fold(node, before)
-        done = self._mend(case, identifier)
+        done = list[str]()
+        if case.unfinished is not None:
+            removed = self._handler.remove_release(case.unfinished.vsn)
+            removal = decide_removal(node, case.unfinished.vsn, recordable_removal(removed), by=by)
+            events += self._record.record((removal,))
+            node = evolve(node, removal)
+            done.append(f"finished the removal of {case.unfinished.vsn}")
+        done += self._mend(case, identifier)
         after = self._handler.observe()
         result = _resolution(node.open_attempt, case)
         closing = decide_recovery(
@@ -205,9 +222,6 @@ class Recovery:
 
     def _mend(self, case: _Case, attempt: str) -> list[str]:
         done: list[str] = []
-        if case.unfinished is not None:
-            self._handler.remove_release(case.unfinished.vsn)
-            done.append(f"finished the removal of {case.unfinished.vsn}")
         if case.agree_on is not None:
             done += self._handler.agree_on(case.agree_on, scripts=case.scripts)
         done += [self._left_overs.clear(left_over, attempt=attempt) for left_over in case.left_overs]
