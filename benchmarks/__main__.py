@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.table import report
 
-MODULES = ("append", "replay")
+MODULES = ("append", "replay", "verify")
 
 
 def main() -> int:

@@ -385,13 +385,14 @@ def verify(
     Raises: PartMissingError, PartWrongError.
     """
     from ledger.adapters import audit_place  # noqa: PLC0415 # as the module says
+    from ledger.application.audit import Asked  # noqa: PLC0415 # as above
 
     # A writer may move the guard on while the ledger is read; then it is read again.
     for _ in range(_ROUNDS):
         guard = audit_place.own_guard(path) if guarded else None
         trust = audit_place.trusting(policy, held=held, guard=guard)
         report = audit_place.verify_path(
-            audit_place.Task(path=path, trust=trust, level=level, since=since, progress=progress)
+            audit_place.Task(path=path, trust=trust, asked=Asked(level=level, since=since, progress=progress))
         )
         if guard is None or guard == audit_place.own_guard(path):
             break

@@ -9,19 +9,22 @@ can deceive this check; an auditor brings his own key or policy.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from ledger.adapters.audit_bundle import BundleSample, bundle_source, is_bundle
 from ledger.adapters.audit_files import open_files
-from ledger.adapters.audit_sqlite import open_source
+from ledger.adapters.audit_sqlite import SqliteSource, open_source
 from ledger.adapters.audit_tiles import foreign_source
+from ledger.adapters.audit_workers import workers_for
 from ledger.adapters.ledger_folder import LedgerFolder
 from ledger.adapters.signatures import PRIMITIVES
 from ledger.adapters.tip_guard import GuardAccessError
-from ledger.application.audit import Progress
-from ledger.application.audit_report import AuditReport, Level
+from ledger.application.audit import Asked
+from ledger.application.audit_report import AuditReport
 from ledger.application.audit_source import HeldNote, PartMissingError
+from ledger.application.audit_spread import Spread
 from ledger.application.audit_trust import Guard, Trust
 from ledger.application.verification import verify_log, verify_sample
 from ledger.tlog.notation import FormatError
@@ -37,9 +40,7 @@ class Task:
 
     path: Path
     trust: Trust
-    level: Level | None = None
-    since: HeldNote | None = None
-    progress: Progress | None = None
+    asked: Asked = field(default_factory=Asked)
 
 
 def database_of(path: Path) -> Path | None:
@@ -61,17 +62,24 @@ def verify_path(task: Task) -> AuditReport:
     with open_files(task.path) as files:
         source = bundle_source(files) if is_bundle(files) else foreign_source(files)
         if isinstance(source, BundleSample):
-            return verify_sample(source, trust=task.trust, level=task.level)
-        return verify_log(source, trust=task.trust, level=task.level, since=task.since, progress=task.progress)
+            return verify_sample(source, trust=task.trust, level=task.asked.level)
+        return verify_log(source, trust=task.trust, asked=task.asked)
 
 
 def _verify_database(database: Path, task: Task) -> AuditReport:
     for shared in (False, True):
         with open_source(database, shared=shared) as source:
-            report = verify_log(source, trust=task.trust, level=task.level, since=task.since, progress=task.progress)
+            report = verify_log(source, trust=task.trust, asked=replace(task.asked, spread=_spread(database, source)))
             if shared or not source.changed:
                 return report
     raise AssertionError  # the second round always returns
+
+
+def _spread(database: Path, source: SqliteSource) -> Spread | None:
+    """Return what reads the ledger in several processes; one that may change meanwhile is read in one transaction."""
+    if not source.immutable:
+        return None
+    return workers_for(partial(open_source, database), size=source.size())
 
 
 def own_policy(folder: Path) -> Policy:

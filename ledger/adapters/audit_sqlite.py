@@ -53,11 +53,16 @@ class SqliteSource:
         self._before = before
 
     @property
+    def immutable(self) -> bool:
+        """Whether the file is read as one that nobody writes: without a lock, so another process may read it too."""
+        return self._before is not None
+
+    @property
     def changed(self) -> bool:
         """Tell whether somebody wrote while the file was read without a lock."""
         return self._before is not None and self._before != _state_of(self._path)
 
-    def size(self) -> int | None:
+    def size(self) -> int:
         """Return the number of leaves."""
         return self._number("SELECT COUNT(*) FROM log_leaf")
 

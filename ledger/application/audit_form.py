@@ -3,47 +3,68 @@
 The checks are those of evidence.md 1.3, in the order of the index. Bytes are hashed first: what
 a changed byte says about its own place is no longer of interest.
 
-Identifiers must be unique. To remember a million of them in a set takes 130 MiB, so 64 bits of
-each are kept in an array and sorted at the end; where two agree, the leaves are read again to
-see whether the identifiers really do.
+Rows come in batches. A batch in which nothing is wrong is told so by comparing whole columns;
+any other is read again row by row, which finds the first that is wrong and says what is.
 """
 
-from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import islice
-from operator import eq
-from typing import Protocol
+from itertools import chain, compress, islice, pairwise
+from operator import le, ne
+from typing import NamedTuple, Protocol
 
+from ledger.application.audit_ids import Identifiers
 from ledger.application.audit_source import StoredLeaf
 from ledger.errors import EvidenceError, LedgerError
 
-
-class Facts(Protocol):
-    """What a leaf says of its own place."""
-
-    @property
-    def boot_id(self) -> bytes: ...  # noqa: D102 # named as in evidence.md 1.2
-    @property
-    def monotonic_us(self) -> bytes: ...  # noqa: D102 # as above
-    @property
-    def commit_id(self) -> bytes: ...  # noqa: D102 # as above
-    @property
-    def event_id(self) -> bytes: ...  # noqa: D102 # as above
-    @property
-    def ledger(self) -> bytes: ...  # noqa: D102 # as above
-    @property
-    def recorded_at(self) -> bytes: ...  # noqa: D102 # as above
-    @property
-    def stream(self) -> bytes: ...  # noqa: D102 # as above
-    @property
-    def type(self) -> bytes: ...  # noqa: D102 # as above
-    @property
-    def version(self) -> bytes: ...  # noqa: D102 # as above
-
-
-ReadLeaf = Callable[[bytes, bytes], Facts]
 _CLOCKS_SHOWN = 5
+_Column = tuple[bytes, ...]
+
+
+class Facts(NamedTuple):
+    """What a leaf says of its own place, in the order in which its members stand."""
+
+    boot_id: bytes
+    monotonic_us: bytes
+    commit_id: bytes
+    event_id: bytes
+    ledger: bytes
+    recorded_at: bytes
+    stream: bytes
+    type: bytes
+    version: bytes
+
+
+class _Columns(NamedTuple):
+    """The facts of a batch, member by member."""
+
+    boot_id: _Column
+    monotonic_us: _Column
+    commit_id: _Column
+    event_id: _Column
+    ledger: _Column
+    recorded_at: _Column
+    stream: _Column
+    type: _Column
+    version: _Column
+
+
+class ReadLeaf(Protocol):
+    """Knows the form of leaves."""
+
+    def __call__(self, leaf: bytes, topic: bytes, /) -> Facts:
+        """Return what *leaf* says; *topic* is only a hint at its shape.
+
+        Raises: LedgerError, of kind ``undecided`` where the form is not known here.
+        """
+        ...
+
+    def read_all(self, leaves: Sequence[bytes], topics: Sequence[bytes], /) -> Sequence[Facts]:
+        """Return what each of *leaves* says.
+
+        Raises: LedgerError, as for one.
+        """
+        ...
 
 
 class RowFault(EvidenceError):  # noqa: N818 # it is the fault itself, and never leaves the audit
@@ -55,19 +76,33 @@ class RowFault(EvidenceError):  # noqa: N818 # it is the fault itself, and never
 
 
 class FormCheck:
-    """The state of level 0 while a log is read in order."""
+    """The state of level 0 while a log, or a range of it, is read in order.
+
+    *versions* says where each stream stands before the first row; None where nothing tells: then
+    *met* keeps the version at which each stream was first seen. With *joins* the first row may go
+    on with the commit of the row before it, so the id of that commit is left to whoever joins.
+    """
 
     def __init__(
-        self, read: ReadLeaf | None, *, origin: str | None, first: int, versions: Mapping[bytes, int] | None
+        self,
+        read: ReadLeaf | None,
+        *,
+        origin: str | None,
+        first: int,
+        versions: Mapping[bytes, int] | None,
+        joins: bool = False,
     ) -> None:
         self._read = read
+        self._joins = joins
         self._origin = None if origin is None else origin.encode()
         self._next = first
-        self._versions = dict(versions or {})
         # Where a stream stands that was not met yet; None where nothing tells.
         self._unknown = None if versions is None else 0
-        self._events, self._commits = array("q"), array("q")
-        self._last: Facts | None = None
+        self.versions = dict(versions or {})
+        self.met: dict[bytes, int] = {}
+        self.events, self.commits = Identifiers(), Identifiers()
+        self.begins_with: Facts | None = None
+        self.last: Facts | None = None
         self.run_starts: list[int] = []
         self.unread: RowFault | None = None
         self.absent: int | None = None
@@ -75,17 +110,82 @@ class FormCheck:
 
     def take(self, rows: Sequence[StoredLeaf]) -> tuple[list[bytes], RowFault | None]:
         """Return the leaf hashes of *rows* up to the first that is wrong, and what is wrong with it."""
+        alike = self._take_alike(rows) if rows else []
+        return self._take_each(rows) if alike is None else (alike, None)
+
+    def suspects(self) -> bool:
+        """Tell whether two identifiers may be the same, so that the leaves must be read again."""
+        return self.events.may_repeat() or self.commits.may_repeat()
+
+    # A batch at a time
+
+    def _take_alike(self, rows: Sequence[StoredLeaf]) -> list[bytes] | None:
+        """Return the leaf hashes of *rows*, None where any of them needs a closer look; nothing is taken then."""
+        indexes, stored, leaves, streams, versions, topics = zip(*rows, strict=True)
+        if None in leaves or indexes != tuple(range(self._next, self._next + len(rows))):
+            return None
+        hashes = [sha256(b"\0" + leaf).digest() for leaf in leaves]
+        if hashes != list(stored):
+            return None
+        if self._read is not None:
+            try:
+                found = self._read.read_all(leaves, [topic or b"" for topic in topics])
+            except LedgerError:
+                return None
+            columns = _Columns(*zip(*found, strict=True))
+            own = tuple(map(int, columns.version))
+            told = (columns.stream, own, columns.type)
+            if streams.count(None) != len(rows) and (streams, versions, topics) != told:
+                return None
+            if not self._are_in_place(columns, own):
+                return None
+            self._follow(found, columns)
+        self._next += len(rows)
+        return hashes
+
+    def _are_in_place(self, columns: _Columns, own: Sequence[int]) -> bool:
+        if self._origin is not None and columns.ledger.count(self._origin) != len(own):
+            return False
+        after: dict[bytes, int] = {}
+        met: dict[bytes, int] = {}
+        for stream, version in zip(columns.stream, own, strict=True):
+            before = after.get(stream) or self.versions.get(stream, self._unknown)
+            if before is None:
+                met[stream] = version
+            elif version != before + 1:
+                return False
+            after[stream] = version
+        self.versions.update(after)
+        self.met.update(met)
+        return True
+
+    def _follow(self, found: Sequence[Facts], columns: _Columns) -> None:
+        """Follow identifiers, commits and clocks of a batch whose places are right."""
+        last = self.last
+        self.events.add(columns.event_id)
+        joined = columns.commit_id[0] if self._joins and self.begins_with is None else None
+        before = chain((joined if last is None else last.commit_id,), columns.commit_id)
+        begins = tuple(map(ne, columns.commit_id, before))
+        self.run_starts += compress(range(self._next, self._next + len(found)), begins)
+        self.commits.add(tuple(compress(columns.commit_id, begins)))
+        times = columns.recorded_at
+        if (last is not None and last.recorded_at > times[0]) or not all(map(le, times, islice(times, 1, None))):
+            rows = chain(() if last is None else (last,), found)
+            first = self._next if last is not None else self._next + 1
+            self.clocks += [first + at for at, (one, two) in enumerate(pairwise(rows)) if went_back(one, two)]
+        self.begins_with = self.begins_with or found[0]
+        self.last = found[-1]
+
+    # Row by row
+
+    def _take_each(self, rows: Sequence[StoredLeaf]) -> tuple[list[bytes], RowFault | None]:
         hashes: list[bytes] = []
-        keep, check = hashes.append, self._check_row
-        index = self._next
         try:
             for row in rows:
-                keep(check(index, row))
-                index += 1
+                hashes.append(self._check_row(self._next, row))
+                self._next += 1
         except RowFault as fault:
             return hashes, fault
-        finally:
-            self._next = index
         return hashes, None
 
     def _check_row(self, index: int, row: StoredLeaf) -> bytes:
@@ -110,11 +210,13 @@ class FormCheck:
             raise RowFault(index, "the columns of its row say another stream, version or topic than its bytes")
         if facts.ledger != self._origin and self._origin is not None:
             raise RowFault(index, f"it was written for the ledger {facts.ledger.decode()!a}, not for this one")
-        before = self._versions.get(facts.stream, self._unknown)
+        before = self.versions.get(facts.stream, self._unknown)
         if before is not None and own != before + 1:
             raise RowFault(index, f"it is version {own} of its stream, which stood at {before}")
-        self._versions[facts.stream] = own
-        self._follow_commit(index, facts)
+        if before is None:
+            self.met.setdefault(facts.stream, own)
+        self.versions[facts.stream] = own
+        self._follow([facts], _Columns(*zip(facts, strict=True)))
         return hashed
 
     def _pass_over(self, index: int, exc: LedgerError) -> None:
@@ -123,28 +225,22 @@ class FormCheck:
             raise RowFault(index, exc.fact) from exc
         self.unread = self.unread or RowFault(index, str(exc))
         # Its place in its stream and among the commits is not known; the tree is checked all the same.
-        self._last, self._unknown = None, None
-        self._versions.clear()
+        self.last, self._unknown = None, None
+        self.versions.clear()
 
-    def _follow_commit(self, index: int, facts: Facts) -> None:
-        last, self._last = self._last, facts
-        self._events.append(hash(facts.event_id))
-        if last is None or last.commit_id != facts.commit_id:
-            self.run_starts.append(index)
-            self._commits.append(hash(facts.commit_id))
-        if last is not None and facts.recorded_at < last.recorded_at and _later(last, facts):
-            self.clocks.append(index)
 
-    def suspects(self) -> bool:
-        """Tell whether two identifiers may be the same, so that the leaves must be read again."""
-        return any(_has_twins(found) for found in (self._events, self._commits))
+def went_back(last: Facts, facts: Facts) -> bool:
+    """Tell whether the clock was set back between two neighbours (evidence.md 1.2, ``recorded_at``)."""
+    later = last.boot_id == facts.boot_id and int(facts.monotonic_us) > int(last.monotonic_us)
+    return facts.recorded_at < last.recorded_at and later
 
-    def clock_words(self) -> Iterator[str]:
-        """Yield what is to be said of clocks: flagged, never refused (RULINGS 10)."""
-        if self.clocks:
-            shown = ", ".join(map(str, self.clocks[:_CLOCKS_SHOWN]))
-            more = ", …" if len(self.clocks) > _CLOCKS_SHOWN else ""
-            yield f"the clock was set back before {len(self.clocks)} of the events: {shown}{more}"
+
+def clock_words(clocks: Sequence[int]) -> Iterator[str]:
+    """Yield what is to be said of the events before which a clock was set back: flagged, never refused (RULINGS 10)."""
+    if clocks:
+        shown = ", ".join(map(str, clocks[:_CLOCKS_SHOWN]))
+        more = ", …" if len(clocks) > _CLOCKS_SHOWN else ""
+        yield f"the clock was set back before {len(clocks)} of the events: {shown}{more}"
 
 
 def find_twin(batches: Iterator[Sequence[StoredLeaf]], read: ReadLeaf) -> RowFault | None:
@@ -167,12 +263,3 @@ def find_twin(batches: Iterator[Sequence[StoredLeaf]], read: ReadLeaf) -> RowFau
         commits.add(facts.commit_id)
         last = facts.commit_id
     return None
-
-
-def _later(last: Facts, facts: Facts) -> bool:
-    return last.boot_id == facts.boot_id and int(facts.monotonic_us) > int(last.monotonic_us)
-
-
-def _has_twins(found: "array[int]") -> bool:
-    ordered = sorted(found)
-    return any(map(eq, ordered, islice(ordered, 1, None)))

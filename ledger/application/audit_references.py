@@ -6,6 +6,7 @@ The auditor's own note, notes of other holders and the tip guard must be continu
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ledger.application.audit_report import Finding, Level, Verdict
 from ledger.application.audit_source import HeldNote
@@ -30,6 +31,14 @@ class Reference:
     guard: bool = False
 
 
+class Held(NamedTuple):
+    """What a ``Holding`` found: the size, who holds it, and whether a quorum was met."""
+
+    size: int
+    names: frozenset[str]
+    quorum: bool
+
+
 class Holding:
     """Up to which size somebody outside holds the log, who does, and whether a quorum was met."""
 
@@ -46,6 +55,17 @@ class Holding:
         if quorum or (opened.witnesses and not self._trust.asks_for_quorum):
             names = ", ".join(sorted(witness.decode(errors="replace") for witness in opened.witnesses))
             self.add_size(opened.opened.checkpoint.size, names or name)
+
+    @property
+    def found(self) -> Held:
+        """What was found."""
+        return Held(self.size, frozenset(self.names), self.quorum)
+
+    def join(self, other: Held) -> None:
+        """Count what was found elsewhere."""
+        self.quorum = self.quorum or other.quorum
+        for name in other.names:
+            self.add_size(other.size, name)
 
     def add_size(self, size: int, name: str) -> None:
         """Count *name* as a holder of *size*."""

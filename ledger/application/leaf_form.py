@@ -13,9 +13,10 @@ parse; whatever matches no shape takes the long way.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from ledger.application.audit_form import Facts
 from ledger.domain.canonical import CanonicalError, NotCanonicalError, check_value, parse_canonical
 from ledger.errors import EvidenceError
 
@@ -76,23 +77,9 @@ _NUMBERS: Mapping[tuple[str, ...], str] = {
 }
 
 
-class LeafFacts(NamedTuple):
-    """What a leaf says of its own place, in the order in which its members stand."""
-
-    boot_id: bytes
-    monotonic_us: bytes
-    commit_id: bytes
-    event_id: bytes
-    ledger: bytes
-    recorded_at: bytes
-    stream: bytes
-    type: bytes
-    version: bytes
-
-
-_new = tuple.__new__  # LeafFacts(*groups) takes as long as the hash of a leaf
+_new = tuple.__new__  # Facts(*groups) takes as long as the hash of a leaf
 _OF_CLOCK = frozenset({"boot_id", "monotonic_us"})
-_FACTS = frozenset(("clock", name) if name in _OF_CLOCK else (name,) for name in LeafFacts._fields)
+_FACTS = frozenset(("clock", name) if name in _OF_CLOCK else (name,) for name in Facts._fields)
 
 
 class LeafFormError(EvidenceError):
@@ -127,7 +114,7 @@ class LeafReader:
         self._shapes: dict[bytes, list[re.Pattern[bytes]]] = {}
         self._misses: dict[bytes, int] = {}
 
-    def __call__(self, leaf: bytes, topic: bytes) -> LeafFacts:
+    def __call__(self, leaf: bytes, topic: bytes) -> Facts:
         """Return what *leaf* says; *topic* is only a hint at its shape.
 
         Raises: LeafFormError, LeafVersionError.
@@ -135,10 +122,29 @@ class LeafReader:
         for shape in self._shapes.get(topic, ()):
             match = shape.fullmatch(leaf)
             if match is not None and len(leaf) <= SIZE_LIMIT:
-                return _new(LeafFacts, match.groups())
+                return _new(Facts, match.groups())
         envelope = parse_leaf(leaf)
         self._learn(topic, envelope)
         return facts_of(envelope)
+
+    def read_all(self, leaves: Sequence[bytes], topics: Sequence[bytes]) -> list[Facts]:
+        """Return what each of *leaves* says, as one call for each would.
+
+        Raises: LeafFormError, LeafVersionError.
+        """
+        if max(map(len, leaves)) > SIZE_LIMIT:
+            return list(map(self, leaves, topics))
+        found: list[Facts] = []
+        keep, shapes_of = found.append, self._shapes.get
+        for leaf, topic in zip(leaves, topics, strict=True):
+            for shape in shapes_of(topic, ()):
+                match = shape.fullmatch(leaf)
+                if match is not None:
+                    keep(_new(Facts, match.groups()))
+                    break
+            else:
+                keep(self(leaf, topic))
+        return found
 
     def _learn(self, topic: bytes, envelope: Mapping[str, Any]) -> None:
         # To compile a shape takes as long as to read a hundred leaves.
@@ -149,7 +155,7 @@ class LeafReader:
             shapes.append(re.compile(_shape(envelope, ()).encode()))
 
 
-def read_leaf(leaf: bytes) -> LeafFacts:
+def read_leaf(leaf: bytes) -> Facts:
     """Return what *leaf* says of its own place.
 
     Raises: LeafFormError, LeafVersionError.
@@ -178,11 +184,11 @@ def parse_leaf(leaf: bytes) -> Mapping[str, Any]:
     return envelope
 
 
-def facts_of(envelope: Mapping[str, Any]) -> LeafFacts:
+def facts_of(envelope: Mapping[str, Any]) -> Facts:
     """Return what an envelope that keeps the rules of form says of its own place."""
     clock = envelope["clock"]
-    members = (clock if name in _OF_CLOCK else envelope for name in LeafFacts._fields)
-    return LeafFacts(*(str(member[name]).encode() for member, name in zip(members, LeafFacts._fields, strict=True)))
+    members = (clock if name in _OF_CLOCK else envelope for name in Facts._fields)
+    return Facts(*(str(member[name]).encode() for member, name in zip(members, Facts._fields, strict=True)))
 
 
 def _faults(envelope: Mapping[str, Any]) -> Iterator[str]:

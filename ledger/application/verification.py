@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ledger.application.audit import Progress, audit
+from ledger.application.audit import Asked, audit
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_sample import audit_sample
-from ledger.application.audit_source import HeldNote, LogSource, SampleSource
+from ledger.application.audit_source import LogSource, SampleSource
 from ledger.application.audit_trust import Trust
 from ledger.application.leaf_form import LeafReader
 from ledger.application.meaning import read_meaning
@@ -14,18 +14,13 @@ from ledger.application.meaning import read_meaning
 _PARTIAL = "the meaning of the events was not checked: it needs the whole log"
 
 
-def verify_log(
-    source: LogSource,
-    *,
-    trust: Trust,
-    level: Level | None = None,
-    since: HeldNote | None = None,
-    progress: Progress | None = None,
-) -> AuditReport:
-    """Return what the verification of a whole log comes to; *level* None asks for all that can be shown."""
+def verify_log(source: LogSource, *, trust: Trust, asked: Asked | None = None) -> AuditReport:
+    """Return what the verification of a whole log comes to; no level asks for all that can be shown."""
+    asked = asked or Asked()
+    level = asked.level
     native = source.nature.native
     read = LeafReader() if native else None
-    report = audit(source, trust=trust, read=read, level=level, since=since, progress=progress)
+    report = audit(source, trust=trust, read=read, asked=asked)
     if report.verdict is Verdict.FAILED or (level is not None and level < Level.MEANING):
         return report
     if native and not report.first:

@@ -17,6 +17,7 @@ from ledger.adapters.audit_sqlite import open_source
 from ledger.adapters.keys import LogKey
 from ledger.adapters.ledger_folder import LedgerFolder, create_folder
 from ledger.adapters.signatures import PRIMITIVES
+from ledger.application.audit import Asked
 from ledger.application.audit_report import AuditReport, Level
 from ledger.application.audit_source import HeldNote
 from ledger.application.audit_trust import Guard, Trust
@@ -132,7 +133,7 @@ class Case:
 
     def verify(self, *, level: Level | None = None, since: HeldNote | None = None) -> AuditReport:
         with open_source(self.database) as source:
-            return verify_log(source, trust=self.trust, level=level, since=since)
+            return verify_log(source, trust=self.trust, asked=Asked(level=level, since=since))
 
 
 def record(folder: LedgerFolder, events: Sequence[AnyReleaseEvent], *, commit: int = 1) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ledger.adapters.audit_bundle import BundleSample, bundle_source
 from ledger.adapters.audit_place import Task, verify_path
 from ledger.adapters.signatures import PRIMITIVES
+from ledger.application.audit import Asked
 from ledger.application.audit_report import AuditReport, Level, Verdict
 from ledger.application.audit_source import HeldNote, PartMissingError, PartWrongError
 from ledger.application.audit_trust import Trust
@@ -226,7 +227,7 @@ def test_the_tiles_of_sunlight_have_the_root_of_their_checkpoint(tmp_path: Path)
     shutil.copytree(SUNLIGHT / "tile", folder / "tile")
     shutil.copyfile(SUNLIGHT / "checkpoint.mirror", folder / "checkpoint")
 
-    tree = verify_path(Task(path=folder, trust=Trust(), level=Level.TREE))
+    tree = verify_path(Task(path=folder, trust=Trust(), asked=Asked(level=Level.TREE)))
     signed = verify_path(Task(path=folder, trust=Trust()))
 
     assert (tree.verdict, tree.size, tree.level) == (Verdict.VERIFIED, 300, Level.TREE)
