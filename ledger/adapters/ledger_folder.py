@@ -20,6 +20,7 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from ledger.adapters.durable import make_folder, rename, replace_file, sync_folder
@@ -28,16 +29,28 @@ from ledger.adapters.lock import FileLock
 from ledger.adapters.sqlite import create_database
 from ledger.adapters.tip_guard import TipGuard
 from ledger.errors import UsageError
-from ledger.tlog.checkpoint import parse_origin
+from ledger.tlog.checkpoint import Checkpoint, parse_origin
+from ledger.tlog.note import Note, Signature
 
 _PRIVATE = 0o700
 _OTHERS_WRITE = 0o022
 _FRESH = "ledger.db.new"
 _KEY_TO_COME = ".log.key.ledger-tmp"
+_TIP_TO_COME = ".tip.ledger-tmp"
 _LEFT_BY_SQLITE = tuple(f"{_FRESH}{suffix}" for suffix in ("", "-journal", "-wal", "-shm"))
 # What the operator may have put there, and what a crash in the middle of ``create_folder`` leaves.
 _OURS = frozenset(
-    {"config.toml", "log.key", _KEY_TO_COME, "log.vkey", ".log.vkey.ledger-tmp", "tip.lock", *_LEFT_BY_SQLITE}
+    {
+        "config.toml",
+        "log.key",
+        _KEY_TO_COME,
+        "log.vkey",
+        ".log.vkey.ledger-tmp",
+        "tip",
+        _TIP_TO_COME,
+        "tip.lock",
+        *_LEFT_BY_SQLITE,
+    }
 )
 _NOT_IN_A_HOST = re.compile(r"[^a-z0-9.-]+")
 
@@ -179,6 +192,7 @@ def create_folder(path: Path, *, origin: str, entropy: Callable[[int], bytes] = 
         (folder.path / _KEY_TO_COME).unlink(missing_ok=True)
         key = key or create_key(folder.key_file, origin=origin, seed=entropy(SEED_BYTES))
         replace_file(folder.vkey_file, f"{key.vkey}\n".encode(), mode=0o644)
+        _guard_nothing(folder, key)
         _make_database(folder)
     except OSError as exc:
         raise FolderNotMadeError(folder.path, exc) from exc
@@ -202,6 +216,12 @@ def open_folder(path: Path) -> LedgerFolder:
     if not os.access(folder.database, os.R_OK):
         raise LedgerUnreadableError(path, f"{folder.database} belongs to user {statuses[1][1].st_uid}")
     return folder
+
+
+def _guard_nothing(folder: LedgerFolder, key: LogKey) -> None:
+    """Let the guard hold the empty tree, so that a crash behind the first commit is one like any other."""
+    text = Checkpoint(key.origin, 0, sha256(b"").digest()).encode()  # RFC 6962, section 2.1
+    folder.guard.swap(Note(text, (Signature(key.name, key.key_id, key.sign(text)),)).encode())
 
 
 def _make_database(folder: LedgerFolder) -> None:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from ledger.adapters.ledger_folder import (
     open_folder,
 )
 from ledger.adapters.sqlite import connect
-from ledger.tlog.checkpoint import OriginError, parse_origin
+from ledger.tlog.checkpoint import OriginError, open_checkpoint, parse_origin
 
 ORIGIN = "broker1.example.com/release-ledger/0badcafe"
 
@@ -39,7 +40,7 @@ def test_a_new_ledger_is_for_its_owner_only(tmp_path: Path) -> None:
         os.umask(before)
 
     assert _modes(folder.path) == {"ledger": 0o700, "ledger.db": 0o600, "log.key": 0o600, "log.vkey": 0o644}
-    assert _modes(folder.tip) == {"ledger.tip": 0o700}
+    assert _modes(folder.tip) == {"ledger.tip": 0o700, "tip": 0o600}
 
 
 def test_a_new_ledger_can_be_opened(tmp_path: Path) -> None:
@@ -142,3 +143,12 @@ def test_a_default_origin_is_an_origin_of_its_own() -> None:
     assert first != second
     for host in ("", "-", "...", "höst", "x" * 300):
         assert parse_origin(default_origin(host))
+
+
+def test_the_guard_of_a_new_ledger_holds_the_empty_tree(tmp_path: Path) -> None:
+    """evidence.md 5.4: a crash behind the first commit leaves the guard one checkpoint behind, not missing."""
+    folder = create_folder(tmp_path / "ledger", origin=ORIGIN)
+
+    held = open_checkpoint(folder.guard.read() or b"", logs=[folder.read_key()]).checkpoint
+
+    assert (held.size, held.root) == (0, sha256(b"").digest())
