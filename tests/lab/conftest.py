@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.lab.host import Host
 from tests.lab.node import Lab, LabBench, LabNode, make_node
 from tests.lab.releases import build, make_root
 
@@ -38,3 +39,11 @@ def node(lab: Lab, tmp_path: Path) -> Iterator[LabNode]:
 def bench(lab: Lab, node: LabNode) -> LabBench:
     """Give the bench of the contract."""
     return LabBench(node.driver(), node.root, lab.packages, lab, node)
+
+
+@pytest.fixture
+def host(lab: Lab, node: LabNode) -> Host:
+    """Give a host whose node is registered."""
+    host = Host(lab, node)
+    host.init()
+    return host

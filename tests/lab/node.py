@@ -5,10 +5,11 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ledger.adapters.erlang_node import ErlangNode
 from ledger.adapters.installation import Installation
@@ -81,25 +82,33 @@ class LabNode:
             while Path("/proc", str(pid)).exists() and not _is_dead(pid) and time.monotonic() < limit:
                 time.sleep(0.01)
 
-    def driver(self, *, install_seconds: int = 60, patience: float = 15) -> ErlangNode:
+    def connection(self, *, patience: float = 15) -> NodeConnection:
+        """Return a connection as the next command has it."""
+        return NodeConnection(self.files, patience=patience)
+
+    def driver(
+        self, *, install_seconds: int = 60, patience: float = 15, tell: Callable[[str], None] = lambda _: None
+    ) -> ErlangNode:
         """Return the driver as the next command has it."""
-        connection = NodeConnection(self.files, patience=patience)
-        return ErlangNode(self.files, connection=connection, boot_id=BOOT_ID, install_seconds=install_seconds)
+        connection = self.connection(patience=patience)
+        return ErlangNode(
+            self.files, connection=connection, boot_id=BOOT_ID, install_seconds=install_seconds, tell=tell
+        )
 
     @contextmanager
     def client(self) -> Iterator["Client"]:
         """Give a client that is connected throughout."""
         port = int((self.root / "data/lab.port").read_text("ascii"))
-        with socket.create_connection(("127.0.0.1", port), 5) as connection:
-            yield Client(connection)
+        with socket.create_connection(("127.0.0.1", port), 5) as connection, connection.makefile("rb") as lines:
+            yield Client(connection, lines)
 
 
 class Client:
     """A client of the lab's server."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, lines: BinaryIO) -> None:
         self._connection = connection
-        self._lines = connection.makefile("rb")
+        self._lines = lines
 
     def ask(self) -> tuple[int, str]:
         """Return how many lines the server has answered, and the release whose code answered.

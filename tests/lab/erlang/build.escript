@@ -16,7 +16,7 @@ compile_release(Sources, Out, {Vsn, UpFrom, DownTo, Instructions}) ->
     [compile_module(Sources, Ebin, Vsn, M) || M <- modules()],
     App = {application, emqx, [
         {description, "lab"}, {vsn, Vsn}, {modules, modules()}, {registered, [emqx_lab, emqx_lab_sup]},
-        {applications, [kernel, stdlib, sasl]}, {mod, {emqx_lab_app, []}}, {env, [{new_in, Vsn}]}]},
+        {applications, [kernel, stdlib, sasl]}, {mod, {emqx_lab_app, []}}, {env, [{list_to_atom("since_" ++ Vsn), true}]}]},
     write(filename:join(Ebin, "emqx.app"), App),
     Update = [{update, emqx_lab, {advanced, []}}],
     Up = case Instructions of update -> Update; _ -> Instructions end,

@@ -1,5 +1,5 @@
 #!/bin/sh
-# bin/emqx of the lab: start, stop, restart, ping and root_dir as EMQX's own does them (otp.md 2.4, 10).
+# bin/emqx of the lab: what EMQX's own does, by its documented behaviour (otp.md 2, 3, 10).
 #
 # The node listens on loopback. Without epmd its port is 4370 plus the number in its name; with
 # WITH_EPMD=1 it registers at the epmd that ERL_EPMD_PORT names.
@@ -80,7 +80,29 @@ stop() {
     echo ok
 }
 
+# The release commands; the cookie stands in the process list, as the vendor's does.
+release() {
+    if [ "$1" != versions ] && [ $# -lt 2 ]; then
+        echo 'Missing version argument'
+        echo "Usage: emqx $1 {version}"
+        exit 1
+    fi
+    if ! answers; then
+        echo 'Node is not running!'
+        echo "Node '$(setting node.name)' not responding to pings." >&2
+        exit 1
+    fi
+    command="$1"
+    shift
+    [ -n "${WITH_EPMD:-}" ] && way="" || way="-erl_epmd_port $(port)"
+    export RUNNER_ROOT_DIR REL_VSN
+    ERL_FLAGS="-hidden -start_epmd false -dist_listen false $way" \
+        exec escript "$RUNNER_ROOT_DIR/bin/install_upgrade.escript" \
+        "$command" "$(setting node.name)" "$(setting node.cookie)" "$@"
+}
+
 case "${1:-}" in
+versions | unpack | install | upgrade | downgrade | uninstall) release "$@" ;;
 start) start ;;
 stop) stop ;;
 restart)
@@ -90,7 +112,7 @@ restart)
 ping) if answers; then echo pong; else echo 'Node is not running!' && exit 1; fi ;;
 root_dir) echo "\"$RUNNER_ROOT_DIR\"" ;;
 *)
-    echo 'Usage: emqx start | stop | restart | ping | root_dir' >&2
+    echo 'Usage: emqx start | stop | restart | ping | root_dir | versions | unpack | install | uninstall' >&2
     exit 1
     ;;
 esac

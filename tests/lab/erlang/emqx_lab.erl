@@ -9,7 +9,7 @@
 -export([start_link/0, serve/1, refuse/0, crash/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, code_change/3]).
 
--record(state, {vsn, count = 0, disconnects = 0, changes = 0}).
+-record(state, {count = 0, disconnects = 0, changes = 0}).
 
 start_link() -> gen_server:start_link({local, ?MODULE}, ?MODULE, [], []).
 
@@ -22,11 +22,11 @@ serve(Socket) ->
 refuse() -> error(lab_refuses).
 crash() -> error(lab_crashes).
 
-init([]) -> {ok, #state{vsn = ?VSN}}.
+init([]) -> {ok, #state{}}.
 
 handle_call(status, _From, State) ->
-    #state{vsn = Vsn, count = Count, disconnects = Gone, changes = Changes} = State,
-    {reply, {Vsn, Count, Gone, Changes}, State}.
+    #state{count = Count, disconnects = Gone, changes = Changes} = State,
+    {reply, {?VSN, Count, Gone, Changes}, State}.
 
 handle_cast({serve, Socket}, State) ->
     ok = inet:setopts(Socket, [{active, once}]),
@@ -40,4 +40,4 @@ handle_info({tcp_closed, _Socket}, State = #state{disconnects = Gone}) ->
     {noreply, State#state{disconnects = Gone + 1}}.
 
 code_change(_From, State = #state{changes = Changes}, _Extra) ->
-    {ok, State#state{vsn = ?VSN, changes = Changes + 1}}.
+    {ok, State#state{changes = Changes + 1}}.

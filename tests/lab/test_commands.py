@@ -1,0 +1,194 @@
+"""Commands on a live node, as a user runs them: words, exit codes, events, and no secret anywhere."""
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.lab.host import Host
+from tests.lab.releases import BANNER, COOKIE, CRASHES, PASSWORD, REFUSES, SLOW
+
+pytestmark = pytest.mark.erlang
+
+_SECRETS = (COOKIE, PASSWORD, BANNER)
+
+
+def test_a_live_node_is_registered_and_upgraded_while_a_client_stays(host: Host) -> None:
+    host.offer("4.4.16")
+
+    with host.node.client() as client:
+        before = client.ask()
+        answer = host.run("upgrade", "4.4.16", "--reason", "CVE fix")
+        after = client.ask()
+
+    assert (before, after) == ((1, "4.4.0"), (2, "4.4.16"))
+    assert answer == type(answer)(
+        0,
+        "Release 4.4.16 not found, attempting to unpack releases/emqx-4.4.16.tar.gz\n"
+        'Unpacked successfully: "4.4.16"\nInstalled Release: 4.4.16\nMade release permanent: "4.4.16"\n',
+        "",
+    )
+    first, *_, last = host.events()
+    assert first["data"] | {"kind": "live", "source": "node", "driver": "node"} == first["data"]  # type: ignore[operator] # an object
+    assert last["type"] == "operation_completed"
+    assert host.versions() == {"4.4.16": "permanent", "4.4.0": "old"}
+    host.assert_all_agree()
+
+
+def test_a_restart_goes_through_the_script_and_names_what_it_undid(host: Host) -> None:
+    host.offer("4.4.1")
+    host.run("upgrade", "4.4.1", "--no-permanent")
+
+    answer = host.run("restart")
+
+    assert (answer.code, answer.out) == (0, "Restarted: 4.4.0\nUndone by the restart: 4.4.1\n")
+    assert host.names()[-3:] == ("operation_requested", "node_restarted", "operation_completed")
+    host.assert_all_agree()
+
+
+def test_a_crashed_relup_is_recorded_as_failure_and_restart(host: Host) -> None:
+    host.offer(CRASHES, "4.4.1")
+
+    answer = host.run("upgrade", CRASHES)
+    again = host.run("upgrade", "4.4.1")
+
+    assert (answer.code, again.code) == (4, 0)
+    assert "seconds without service" in answer.err
+    names = host.names()
+    assert names[1:5] == ("operation_requested", "unpacked", "node_restarted", "operation_failed")
+    assert "drift_observed" not in names
+    restarted = host.events()[3]["data"]
+    assert isinstance(restarted, dict)
+    assert restarted["cause"] == "failed"
+    assert restarted["down_ms"] > 300
+
+
+def test_a_refused_relup_exits_3_and_leaves_the_release_unpacked(host: Host) -> None:
+    host.offer(REFUSES)
+
+    answer = host.run("upgrade", REFUSES)
+
+    assert answer.code == 3
+    assert "lab_refuses" in answer.err
+    assert host.versions() == {REFUSES: "unpacked", "4.4.0": "permanent"}
+
+
+def test_what_was_done_behind_our_back_is_recorded_as_drift(host: Host) -> None:
+    """RULINGS 14; here another tool of the same node installs what we unpacked."""
+    host.offer("4.4.1")
+    host.run("unpack", "4.4.1")
+    host.node.driver().install_release("4.4.1")
+
+    answer = host.run("permanent", "4.4.1")
+
+    assert (answer.code, answer.out) == (0, 'Made release permanent: "4.4.1"\n')
+    assert "drift_observed" in host.names()
+    host.assert_all_agree()
+
+
+def test_a_restart_by_somebody_else_is_noticed(host: Host) -> None:
+    host.offer("4.4.1", "4.4.16")
+    host.run("upgrade", "4.4.1", "--no-permanent")
+    host.node.kill()
+    host.node.start()
+
+    host.run("unpack", "4.4.16")
+
+    restarted = next(event for event in host.events() if event["type"] == "node_restarted")
+    assert isinstance(restarted["data"], dict)
+    assert (restarted["data"]["cause"], restarted["data"]["reverted"]) == ("noticed", ["4.4.1"])
+
+
+def test_a_node_that_is_down_or_hangs_ends_with_1_and_no_event(host: Host) -> None:
+    host.offer("4.4.1")
+    os.kill(host.node.pid, signal.SIGSTOP)
+    hung = host.run("upgrade", "4.4.1")
+    os.kill(host.node.pid, signal.SIGCONT)
+    host.node.kill()
+
+    down = host.run("upgrade", "4.4.1")
+
+    assert (hung.code, hung.out) == (1, "")
+    assert "does not reply" in hung.err
+    assert (down.code, down.out) == (1, "Node is not running!\n")
+    assert len(host.events()) == 1
+
+
+def test_of_two_commands_at_once_one_is_told_who_is_at_work(host: Host) -> None:
+    host.offer("4.4.16", "4.4.1")
+
+    with (
+        host.begin("upgrade", "4.4.1", "--wait", "30") as first,
+        host.begin("upgrade", "4.4.16", "--wait", "30") as second,
+    ):
+        said = [command.communicate(timeout=60) for command in (first, second)]
+
+    # Both waited for the lock; the one that came second may find that it goes down.
+    assert {first.returncode, second.returncode} <= {0, 2}, said
+    assert 0 in {first.returncode, second.returncode}
+    host.assert_all_agree()
+
+
+def test_a_lock_that_is_held_is_75(host: Host) -> None:
+    host.offer(SLOW, "4.4.1")
+    with host.begin("upgrade", SLOW, "--no-permanent") as slow:
+        while "operation_requested" not in host.names():
+            time.sleep(0.05)
+
+        locked = host.run("upgrade", "4.4.1")
+        secrets = _secrets_in_processes()
+        slow.send_signal(signal.SIGINT)
+        slow.communicate(timeout=60)
+    open_attempt = host.run("upgrade", "4.4.1")
+    recovered = host.run("recover", "--yes")
+
+    assert locked.code == 75
+    assert slow.returncode == 130
+    assert open_attempt.code == 5
+    assert recovered.code == 0
+    assert secrets == []
+    # The node went on although its command was interrupted.
+    assert host.versions() == {SLOW: "current", "4.4.0": "permanent"}
+    assert host.names().count("installed") == 1
+
+
+def test_no_secret_reaches_ledger_output_or_process_list(host: Host) -> None:
+    host.offer(CRASHES, "4.4.16")
+    answers = [
+        host.run("upgrade", CRASHES, "-v"),
+        host.run("upgrade", "4.4.16", "-v"),
+        host.run("recover", "-v"),
+        host.run("show", "last"),
+        host.run("log", "--json"),
+    ]
+
+    said = "".join(answer.out + answer.err for answer in answers)
+    stored = b"".join(path.read_bytes() for path in host.ledger.parent.rglob("*") if _is_ours(path, host))
+    for secret in _SECRETS:
+        assert secret not in said
+        assert secret.encode() not in stored
+    assert "settings" in json.dumps(host.events())
+
+
+def _is_ours(path: Path, host: Host) -> bool:
+    return path.is_file() and path.is_relative_to(host.ledger.parent) and not path.is_relative_to(host.node.root)
+
+
+def _secrets_in_processes() -> list[str]:
+    """Return the commands of this program and of erl_call that show a secret in arguments or environment."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if re.fullmatch(r"\d+", process.name):
+            try:
+                arguments = (process / "cmdline").read_bytes()
+                environ = (process / "environ").read_bytes()
+            except OSError:
+                continue
+            is_ours = b"erl_call" in arguments or b"cli" in arguments
+            if is_ours and any(secret.encode() in arguments + environ for secret in _SECRETS):
+                found.append(arguments.decode(errors="replace"))
+    return found
