@@ -1,0 +1,28 @@
+"""The key by which others verify."""
+
+import json
+
+from ledger.tlog.vkey import Vkey
+from tests.cli.lab import Lab
+
+
+def test_key_list_prints_the_vkey(lab: Lab) -> None:
+    """Issue: `key list` prints the vkey."""
+    answer = lab.run("key", "list")
+
+    assert answer.code == 0
+    assert str(Vkey.parse(answer.out.strip())) == answer.out.strip()
+    assert json.loads(lab.run("key", "list", "--json").out) == {
+        "schema": "release-ledger/keys/1",
+        "log": [answer.out.strip()],
+    }
+
+
+def test_a_key_that_cannot_be_read_is_said(lab: Lab) -> None:
+    (lab.ledger / "log.vkey").write_text("nonsense\n")
+
+    answer = lab.run("key", "list")
+
+    assert answer.code == 1
+    assert "hint: " in answer.err
+    assert "log.vkey" in answer.err
