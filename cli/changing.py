@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-import typer
-
 from cli import bootstrap
 from cli.errors import InterruptedByUserError, NotConfirmedError
 from cli.options import ChangeOptions, InstallationOptions, Overridable, RecoverOptions
@@ -135,8 +133,21 @@ def confirm(what: str) -> None:
 
     Raises: NotConfirmedError.
     """
-    if sys.stdin is not None and sys.stdin.isatty() and not typer.confirm(f"{what}?", err=True):
+    if sys.stdin is not None and sys.stdin.isatty() and not agreed(f"{what}?"):
         raise NotConfirmedError(what)
+
+
+def agreed(question: str) -> bool:
+    """Ask *question* on the terminal.
+
+    Raises: KeyboardInterrupt where it is not answered.
+    """
+    import typer  # noqa: PLC0415 # a change that asks nothing does not pay for it
+
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort as exc:
+        raise KeyboardInterrupt from exc
 
 
 def catch_up(session: Session) -> None:

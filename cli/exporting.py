@@ -11,7 +11,6 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -199,7 +198,7 @@ def _matching(view: View, wanted: FilterOptions, session: Session) -> tuple[Line
 
 def _named(wanted: FilterOptions, session: Session) -> tuple[str, ...]:
     """Return the filters that are given, as they were typed."""
-    given = {"node": session.options.node, **{field.name: getattr(wanted, field.name) for field in fields(wanted)}}
+    given = {"node": session.options.node, **wanted.items()}
     return tuple(
         f"{name}={text}"
         for name, value in sorted(given.items())

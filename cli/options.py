@@ -1,19 +1,16 @@
 """Options, each declared once, in groups that commands share.
 
-A group is a frozen dataclass whose fields carry Typer's declarations; a command takes the
+A group is a class whose members carry the declarations; a command takes the
 whole group as one argument, and ``spread.py`` makes single options of it. The options of
 ``Everywhere`` stand before or after the verb alike: the root takes them too, and what stands
 nearer to the command wins.
 """
 
-from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import isnan
 from typing import Annotated
 
-import typer
-
-from cli import VERSION
+from cli.declared import Argument, Group, Option
 
 
 class DriverChoice(StrEnum):
@@ -54,16 +51,10 @@ class ExportFormat(StrEnum):
     CSV = "csv"
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 # Typer calls it so
-    if wanted:
-        typer.echo(f"release-ledger {VERSION}")
-        raise typer.Exit
-
-
 def _finite(seconds: float) -> float:
     # No comparison with it is ever true, so it passes every bound, and would wait for ever.
     if isnan(seconds):
-        raise typer.BadParameter("'nan' is no number of seconds.")
+        raise ValueError("'nan' is no number of seconds.")
     return seconds
 
 
@@ -73,71 +64,61 @@ class RecoverOverride(StrEnum):
     OFFLINE = "offline"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Everywhere:
+class Everywhere(Group):
     """The options of every command."""
 
     ledger: Annotated[
-        str | None, typer.Option("--ledger", metavar="FOLDER", help="The ledger to use; else RELEASE_LEDGER.")
+        str | None, Option("--ledger", metavar="FOLDER", help="The ledger to use; else RELEASE_LEDGER.")
     ] = None
     node: Annotated[
-        str | None, typer.Option("--node", metavar="NAME", help="The node that is meant; else RELEASE_LEDGER_NODE.")
+        str | None, Option("--node", metavar="NAME", help="The node that is meant; else RELEASE_LEDGER_NODE.")
     ] = None
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No advice and no progress on stderr.")] = False
+    json: Annotated[bool, Option("--json", help="Print JSON, one object a line.")] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No advice and no progress on stderr.")] = False
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Advice and event numbers on stderr, also without a terminal.")
+        bool, Option("--verbose", "-v", help="Advice and event numbers on stderr, also without a terminal.")
     ] = False
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; NO_COLOR does the same.")] = False
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
-    ] = False
+    no_color: Annotated[bool, Option("--no-color", help="No colours; NO_COLOR does the same.")] = False
+    version: Annotated[bool, Option("--version", help="Print the version and exit.")] = False
 
     def within(self, outer: "Everywhere") -> "Everywhere":
         """Return these options, with those of *outer* where they are not given here."""
-        given = {field.name: getattr(self, field.name) or getattr(outer, field.name) for field in fields(self)}
-        return Everywhere(**given)
+        return Everywhere(**{name: value or getattr(outer, name) for name, value in self.items().items()})
 
 
 ReasonOption = Annotated[
-    str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded; else RELEASE_LEDGER_REASON.")
+    str | None, Option("--reason", metavar="TEXT", help="Why; it is recorded; else RELEASE_LEDGER_REASON.")
 ]
 TicketOption = Annotated[
-    str | None, typer.Option("--ticket", metavar="ID", help="The ticket; it is recorded; else RELEASE_LEDGER_TICKET.")
+    str | None, Option("--ticket", metavar="ID", help="The ticket; it is recorded; else RELEASE_LEDGER_TICKET.")
 ]
 WaitOption = Annotated[
     float,
-    typer.Option(
-        "--wait", metavar="SECONDS", min=0, max=86_400, callback=_finite, help="How long to wait for another command."
-    ),
+    Option("--wait", metavar="SECONDS", min=0, max=86_400, check=_finite, help="How long to wait for another command."),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+YesOption = Annotated[bool, Option("--yes", help="Do not ask.")]
 DriverOption = Annotated[
     DriverChoice | None,
-    typer.Option(
-        "--driver", help="How to reach the node: `node`, or `embedded` on a copy; else RELEASE_LEDGER_DRIVER."
-    ),
+    Option("--driver", help="How to reach the node: `node`, or `embedded` on a copy; else RELEASE_LEDGER_DRIVER."),
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChangeOptions:
+class ChangeOptions(Group):
     """The options of every change."""
 
     reason: ReasonOption = None
     ticket: TicketOption = None
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; change and record nothing.")] = False
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the plan; change and record nothing.")] = False
     wait: WaitOption = 0.0
     yes: YesOption = False
     driver: DriverOption = None
     allow: Annotated[
         list[Overridable] | None,
-        typer.Option("--allow", metavar="RULE", help="Override one rule; needs --reason. May be repeated."),
+        Option("--allow", metavar="RULE", help="Override one rule; needs --reason. May be repeated."),
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecoverOptions:
+class RecoverOptions(Group):
     """The options of ``recover``, which itself decides what to do."""
 
     reason: ReasonOption = None
@@ -147,80 +128,80 @@ class RecoverOptions:
     driver: DriverOption = None
     allow: Annotated[
         list[RecoverOverride] | None,
-        typer.Option("--allow", metavar="RULE", help="`offline`: recover a live installation without its node."),
+        Option("--allow", metavar="RULE", help="`offline`: recover a live installation without its node."),
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class InstallationOptions:
+class LeaveOptions(Group):
+    """The options of a command that records something of an installation and changes nothing there."""
+
+    reason: ReasonOption = None
+    ticket: TicketOption = None
+    yes: YesOption = False
+
+
+class InstallationOptions(Group):
     """What the operator states of an installation that comes under the ledger."""
 
     root: Annotated[
         str | None,
-        typer.Option("--root", metavar="DIR", help="The root of EMQX; else EMQX_ROOT_DIR, else /usr/lib/emqx."),
+        Option("--root", metavar="DIR", help="The root of EMQX; else EMQX_ROOT_DIR, else /usr/lib/emqx."),
     ] = None
-    edition: Annotated[
-        EditionChoice | None, typer.Option("--edition", help="The edition, where the disk does not tell.")
-    ] = None
-    otp: Annotated[
-        str | None, typer.Option("--otp", metavar="VERSION", help="OTP as packages name it, as 24.3.4.2-1.")
-    ] = None
-    os: Annotated[
-        str | None, typer.Option("--os", metavar="OS", help="The OS as packages name it, as ubuntu20.04.")
-    ] = None
+    edition: Annotated[EditionChoice | None, Option("--edition", help="The edition, where the disk does not tell.")] = (
+        None
+    )
+    otp: Annotated[str | None, Option("--otp", metavar="VERSION", help="OTP as packages name it, as 24.3.4.2-1.")] = (
+        None
+    )
+    os: Annotated[str | None, Option("--os", metavar="OS", help="The OS as packages name it, as ubuntu20.04.")] = None
     arch: Annotated[
-        str | None, typer.Option("--arch", metavar="ARCH", help="The architecture as packages name it, as amd64.")
+        str | None, Option("--arch", metavar="ARCH", help="The architecture as packages name it, as amd64.")
     ] = None
     reason: ReasonOption = None
     ticket: TicketOption = None
     driver: DriverOption = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReadOptions:
+class ReadOptions(Group):
     """The options of a command that reads the record."""
 
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="WHEN", help="As it was then: an event number, last~2, a time, `2h ago`."),
+        Option("--at", metavar="WHEN", help="As it was then: an event number, last~2, a time, `2h ago`."),
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class FilterOptions:
+class FilterOptions(Group):
     """Which events are wanted; all of them where nothing is given."""
 
-    since: Annotated[str | None, typer.Option("--since", metavar="WHEN", help="From then on.")] = None
-    until: Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Up to then.")] = None
+    since: Annotated[str | None, Option("--since", metavar="WHEN", help="From then on.")] = None
+    until: Annotated[str | None, Option("--until", metavar="WHEN", help="Up to then.")] = None
     types: Annotated[
-        list[str] | None, typer.Option("--type", metavar="TYPE", help="Events of this type; may be repeated.")
+        list[str] | None, Option("--type", metavar="TYPE", help="Events of this type; may be repeated.")
     ] = None
-    vsn: Annotated[str | None, typer.Option("--vsn", metavar="VERSION", help="What concerns this release.")] = None
-    actor: Annotated[str | None, typer.Option("--actor", metavar="ID", help="Done by, as in os:1000.")] = None
-    ticket: Annotated[str | None, typer.Option("--ticket", metavar="ID", help="Of this ticket.")] = None
-    failed: Annotated[bool, typer.Option("--failed", help="What was refused, failed or taken back.")] = False
-    limit: Annotated[int | None, typer.Option("-n", metavar="COUNT", help="At most so many.")] = None
+    vsn: Annotated[str | None, Option("--vsn", metavar="VERSION", help="What concerns this release.")] = None
+    actor: Annotated[str | None, Option("--actor", metavar="ID", help="Done by, as in os:1000.")] = None
+    ticket: Annotated[str | None, Option("--ticket", metavar="ID", help="Of this ticket.")] = None
+    failed: Annotated[bool, Option("--failed", help="What was refused, failed or taken back.")] = False
+    limit: Annotated[int | None, Option("-n", metavar="COUNT", help="At most so many.")] = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExportOptions:
+class ExportOptions(Group):
     """What is exported and whereto, beside the filters."""
 
     output: Annotated[
-        str | None, typer.Option("-o", metavar="PATH", help="Where to: a new folder, or a new file NAME.zip.")
+        str | None, Option("-o", metavar="PATH", help="Where to: a new folder, or a new file NAME.zip.")
     ] = None
-    form: Annotated[ExportFormat, typer.Option("--format", help="A bundle, or the events alone.")] = ExportFormat.BUNDLE
-    event: Annotated[
-        list[str] | None, typer.Option("--event", metavar="EVENT", help="This event; may be repeated.")
-    ] = None
-    sample: Annotated[int | None, typer.Option("--sample", metavar="COUNT", min=1, help="So many, by chance.")] = None
+    form: Annotated[ExportFormat, Option("--format", help="A bundle, or the events alone.")] = ExportFormat.BUNDLE
+    event: Annotated[list[str] | None, Option("--event", metavar="EVENT", help="This event; may be repeated.")] = None
+    sample: Annotated[int | None, Option("--sample", metavar="COUNT", min=1, help="So many, by chance.")] = None
     seed: Annotated[
-        str | None, typer.Option("--seed", metavar="TEXT", help="Decides the sample, so that it can be drawn again.")
+        str | None, Option("--seed", metavar="TEXT", help="Decides the sample, so that it can be drawn again.")
     ] = None
-    disclose: Annotated[bool, typer.Option("--disclose", help="Put personal values into the bundle.")] = False
-    reason: Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")] = None
+    disclose: Annotated[bool, Option("--disclose", help="Put personal values into the bundle.")] = False
+    reason: Annotated[str | None, Option("--reason", metavar="TEXT", help="Why; it is recorded.")] = None
 
 
-ProofOption = Annotated[bool, typer.Option("--proof", help="With the proof that it stands in the signed tree.")]
-VsnArgument = Annotated[str, typer.Argument(metavar="VERSION", help="The release, for example 4.4.16.")]
-NoPermanent = Annotated[bool, typer.Option("--no-permanent", help="Install as a trial: a restart undoes it.")]
+ProofOption = Annotated[bool, Option("--proof", help="With the proof that it stands in the signed tree.")]
+VsnArgument = Annotated[str, Argument(metavar="VERSION", help="The release, for example 4.4.16.")]
+NoPermanent = Annotated[bool, Option("--no-permanent", help="Install as a trial: a restart undoes it.")]

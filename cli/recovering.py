@@ -7,10 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-import typer
-
 from cli import bootstrap
-from cli.changing import allowed_by, catch_up, driver_of, why
+from cli.changing import agreed, allowed_by, catch_up, driver_of, why
 from cli.options import RecoverOptions
 from cli.outside import held_outside
 from cli.session import Session
@@ -69,7 +67,7 @@ def _agreed(findings: Findings, session: Session, *, yes: bool) -> bool:
     for line in _found_lines(findings):
         session.terminal.say(line)
     asks = sys.stdin is not None and sys.stdin.isatty() and not yes
-    return not asks or typer.confirm("Do this?", err=True)
+    return not asks or agreed("Do this?")
 
 
 def _found_lines(findings: Findings) -> "Iterator[str]":

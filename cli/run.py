@@ -3,19 +3,16 @@
 No traceback reaches a user, unless ``RELEASE_LEDGER_DEBUG`` asks for it.
 """
 
-import traceback
 from collections.abc import Mapping
 from typing import Any
-
-import typer
 
 from cli.error_report import as_json, as_text
 from cli.errors import InterruptedByUserError, UnexpectedError, UnexpectedInChangeError, debugging
 from cli.exit_codes import DONE, USAGE, exit_code
+from cli.groups import Command
 from cli.options import ChangeOptions, RecoverOptions
 from cli.plain_text import plain
 from cli.session import Session
-from cli.spread import Command
 from cli.terminal import Terminal
 from ledger.errors import LedgerError
 
@@ -27,10 +24,12 @@ def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int
         code = command(**arguments)
     except LedgerError as exc:
         return _failed(exc, session.terminal)
-    except (KeyboardInterrupt, typer.Abort):  # the latter at a question
+    except KeyboardInterrupt:
         return _failed(InterruptedByUserError(), session.terminal)
     except Exception as exc:  # noqa: BLE001 # the last border: nothing unforeseen goes past it as a traceback
         if debugging():
+            import traceback  # noqa: PLC0415 # only who asks for details pays for it
+
             for line in "".join(traceback.format_exception(exc)).splitlines():
                 session.terminal.complain(f"{plain(line)}\n")
         return _failed(UnexpectedInChangeError(exc) if changes else UnexpectedError(exc), session.terminal)

@@ -7,42 +7,30 @@ the verb, and hands all of it to ``cli.run``.
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from cli.options import (
-    ChangeOptions,
-    Everywhere,
-    ExportOptions,
-    FilterOptions,
-    InstallationOptions,
-    ReadOptions,
-    RecoverOptions,
-)
+from cli import VERSION
+from cli.declared import Argument, Option
+from cli.groups import REQUIRED, Command, Parameter, every_parameter_of, gathered, groups_of, parameters_in
+from cli.options import Everywhere
 from cli.session import Session
 
-Command = Callable[..., int]
 Runner = Callable[[Command, Mapping[str, Any], Session], int]
 _Function = TypeVar("_Function", bound=Callable[..., object])
-_GROUPS = (ChangeOptions, RecoverOptions, InstallationOptions, ReadOptions, FilterOptions, ExportOptions)
 
 
 def spread(command: Command, *, run: Runner) -> Command:
     """Return *command* for Typer; *run* is called with it, its arguments and its session."""
-    signature = inspect.signature(command, eval_str=True)
-    groups = {p.name: p.annotation for p in signature.parameters.values() if p.annotation in _GROUPS}
-    groups["session"] = Everywhere
-    own = [p for p in signature.parameters.values() if p.name not in groups]
+    groups = groups_of(command)
 
     def function(ctx: typer.Context, **values: Any) -> int:  # noqa: ANN401 # what Typer parsed
-        gathered = {name: _gathered(group, values) for name, group in groups.items()}
-        session = Session(gathered["session"].within(ctx.obj or Everywhere()))
-        return run(command, values | gathered | {"session": session}, session)
+        arguments = gathered(groups, values)
+        session = Session(arguments["session"].within(ctx.obj or Everywhere()))
+        return run(command, values | arguments | {"session": session}, session)
 
-    shared = [p for group in groups.values() for p in inspect.signature(group).parameters.values()]
-    return _shown(function, (*own, *shared))
+    return _shown(function, every_parameter_of(command))
 
 
 def callback_for_root() -> Callable[..., None]:
@@ -51,17 +39,57 @@ def callback_for_root() -> Callable[..., None]:
     def function(ctx: typer.Context, **values: Any) -> None:  # noqa: ANN401 # what Typer parsed
         ctx.obj = Everywhere(**values)
 
-    return _shown(function, tuple(inspect.signature(Everywhere).parameters.values()))
+    return _shown(function, parameters_in(Everywhere))
 
 
-def _shown(function: _Function, parameters: Sequence[inspect.Parameter]) -> _Function:
+def _shown(function: _Function, parameters: Sequence[Parameter]) -> _Function:
     """Return *function* with a signature that names the context and *parameters*."""
-    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    named = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (context, *parameters)]
+    named = [_named("ctx", typer.Context), *(_named(p.name, _hint(p), p.default) for p in parameters)]
     function.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined] # inspect.signature reads it
     function.__annotations__ = {p.name: p.annotation for p in named}
     return function
 
 
-def _gathered(group: type[Any], values: dict[str, Any]) -> Any:  # noqa: ANN401 # an instance of *group*
-    return group(**{field.name: values.pop(field.name) for field in fields(group)})
+def _named(name: str, hint: object, default: object = REQUIRED) -> inspect.Parameter:
+    given = inspect.Parameter.empty if default is REQUIRED else default
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=given)
+
+
+def _hint(parameter: Parameter) -> object:
+    return Annotated[parameter.kind, _as_typers(parameter.declared)]
+
+
+def _as_typers(declared: Option | Argument) -> object:
+    if isinstance(declared, Argument):
+        return typer.Argument(metavar=declared.metavar, help=declared.help)
+    eager = "--version" in declared.names
+    return typer.Option(
+        *declared.names,
+        help=declared.help,
+        metavar=declared.metavar,
+        hidden=declared.hidden,
+        min=declared.min,
+        max=declared.max,
+        is_eager=eager,
+        callback=_print_version if eager else _checked(declared.check),
+    )
+
+
+def _checked(check: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    if check is None:
+        return None
+
+    def checked(value: Any) -> Any:  # noqa: ANN401 # what Typer parsed
+        try:
+            return check(value)
+        except ValueError as exc:
+            raise typer.BadParameter(str(exc)) from exc
+
+    return checked
+
+
+def _print_version(wanted: bool) -> bool:  # noqa: FBT001 # Typer calls it so
+    if wanted:
+        typer.echo(f"release-ledger {VERSION}")
+        raise typer.Exit
+    return wanted

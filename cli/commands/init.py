@@ -6,8 +6,7 @@ it twice changes nothing. With --driver embedded the installation is a rehearsal
 
 from typing import Annotated
 
-import typer
-
+from cli.declared import Option
 from cli.options import InstallationOptions
 from cli.registering import register_installation
 from cli.session import Session
@@ -18,7 +17,7 @@ EXAMPLE = "init --root /usr/lib/emqx"
 def init(
     *,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="ORIGIN", help="The name of a new ledger, for its signatures.")
+        str | None, Option("--name", metavar="ORIGIN", help="The name of a new ledger, for its signatures.")
     ] = None,
     options: InstallationOptions,
     session: Session,

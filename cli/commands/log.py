@@ -6,8 +6,7 @@
 
 from typing import Annotated
 
-import typer
-
+from cli.declared import Option
 from cli.listing import list_events
 from cli.options import FilterOptions, ProofOption
 from cli.session import Session
@@ -18,7 +17,7 @@ EXAMPLE = "log --since '2 days ago' --failed --oneline"
 def log(
     *,
     wanted: FilterOptions,
-    oneline: Annotated[bool, typer.Option("--oneline", help="One line each.")] = False,
+    oneline: Annotated[bool, Option("--oneline", help="One line each.")] = False,
     proof: ProofOption = False,
     session: Session,
 ) -> int:

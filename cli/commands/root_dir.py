@@ -5,8 +5,7 @@ It is answered from the ledger, also when the node is down.
 
 from typing import Annotated
 
-import typer
-
+from cli.declared import Option
 from cli.reading import one_node
 from cli.render_versions import root_dir_json, root_dir_text
 from cli.session import Session
@@ -14,7 +13,7 @@ from cli.session import Session
 EXAMPLE = "root_dir --raw"
 
 
-def root_dir(*, raw: Annotated[bool, typer.Option("--raw", help="Without quotes.")] = False, session: Session) -> int:
+def root_dir(*, raw: Annotated[bool, Option("--raw", help="Without quotes.")] = False, session: Session) -> int:
     """Print the root."""
     node = one_node(session)
     session.terminal.write(root_dir_json(node) if session.json else root_dir_text(node, raw=raw))

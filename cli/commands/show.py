@@ -5,8 +5,7 @@ EVENT is a number, last, last~2, a time, or the start of an id; an event stands 
 
 from typing import Annotated
 
-import typer
-
+from cli.declared import Argument
 from cli.options import ProofOption
 from cli.session import Session
 from cli.showing import show_event
@@ -15,7 +14,7 @@ EXAMPLE = "show last"
 
 
 def show(
-    event: Annotated[str, typer.Argument(metavar="EVENT", help="Which one: a number, last~2, the start of an id.")],
+    event: Annotated[str, Argument(metavar="EVENT", help="Which one: a number, last~2, the start of an id.")],
     *,
     proof: ProofOption = False,
     session: Session,

@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-import typer
-
 from cli.changing import change
+from cli.declared import Option
 from cli.options import ChangeOptions, VsnArgument
 from cli.session import Session
 from ledger.domain.records import Verb
@@ -12,7 +11,7 @@ from ledger.domain.records import Verb
 EXAMPLE = "uninstall 4.4.0 --yes"
 
 # EMQX's own command takes it with every verb and ignores it here; scripts that pass it go on working.
-_Ignored = Annotated[bool, typer.Option("--no-permanent", hidden=True)]
+_Ignored = Annotated[bool, Option("--no-permanent", hidden=True)]
 
 
 def uninstall(

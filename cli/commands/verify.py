@@ -6,8 +6,7 @@ auditor gives a key or a policy of his own. Exit 0: verified; 6: failed; 3: unde
 
 from typing import Annotated
 
-import typer
-
+from cli.declared import Argument, Option
 from cli.session import Session
 from cli.verifying import Asked, verify_asked
 
@@ -16,29 +15,27 @@ EXAMPLE = "verify evidence.zip --vkey VKEY --state auditor.state"
 
 def verify(
     bundle: Annotated[
-        str | None, typer.Argument(metavar="[BUNDLE]", help="A bundle (folder or zip), a folder of tiles or a ledger.")
+        str | None, Argument(metavar="[BUNDLE]", help="A bundle (folder or zip), a folder of tiles or a ledger.")
     ] = None,
     *,
     policy: Annotated[
-        str | None, typer.Option("--policy", metavar="FILE", help="Whom you trust: logs, witnesses, quorum.")
+        str | None, Option("--policy", metavar="FILE", help="Whom you trust: logs, witnesses, quorum.")
     ] = None,
-    vkey: Annotated[str | None, typer.Option("--vkey", metavar="VKEY", help="The one key that you trust.")] = None,
+    vkey: Annotated[str | None, Option("--vkey", metavar="VKEY", help="The one key that you trust.")] = None,
     state: Annotated[
         str | None,
-        typer.Option(
-            "--state", metavar="FILE", help="Your own memory of what was verified last; written when verified."
-        ),
+        Option("--state", metavar="FILE", help="Your own memory of what was verified last; written when verified."),
     ] = None,
     level: Annotated[
-        int | None, typer.Option("--level", metavar="0..5", min=0, max=5, help="Ask for this level and those below.")
+        int | None, Option("--level", metavar="0..5", min=0, max=5, help="Ask for this level and those below.")
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="CHECKPOINT", help="Only what is newer than this note; `last`: than --state."),
+        Option("--since", metavar="CHECKPOINT", help="Only what is newer than this note; `last`: than --state."),
     ] = None,
     held: Annotated[
         list[str] | None,
-        typer.Option("--held", metavar="CHECKPOINT", help="A note that somebody outside holds. May be repeated."),
+        Option("--held", metavar="CHECKPOINT", help="A note that somebody outside holds. May be repeated."),
     ] = None,
     session: Session,
 ) -> int:

@@ -2,22 +2,21 @@
 
 from typing import Annotated
 
-import typer
-
 from cli import witnessing
+from cli.declared import Argument, Option
 from cli.session import Session
 
 EXAMPLE = "witness list"
 StateOption = Annotated[
     str | None,
-    typer.Option("--state", metavar="FOLDER", help="Where the witness on this host keeps its key and its memory."),
+    Option("--state", metavar="FOLDER", help="Where the witness on this host keeps its key and its memory."),
 ]
 
 
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What you call it, for example w1.")],
-    vkey: Annotated[str, typer.Argument(metavar="VKEY", help="Its key, as `witness serve` prints it.")],
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where it is reached, http or https.")],
+    name: Annotated[str, Argument(metavar="NAME", help="What you call it, for example w1.")],
+    vkey: Annotated[str, Argument(metavar="VKEY", help="Its key, as `witness serve` prints it.")],
+    url: Annotated[str, Argument(metavar="URL", help="Where it is reached, http or https.")],
     *,
     session: Session,
 ) -> int:
@@ -36,7 +35,7 @@ def list_(*, session: Session) -> int:
 
 
 def log(
-    vkey: Annotated[str, typer.Argument(metavar="VKEY", help="The log's key, as `witness list` prints it there.")],
+    vkey: Annotated[str, Argument(metavar="VKEY", help="The log's key, as `witness list` prints it there.")],
     *,
     state: StateOption = None,
     session: Session,
@@ -49,11 +48,11 @@ def serve(
     *,
     state: StateOption = None,
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="The name of a new witness, as in w.example.org/w1.")
+        str | None, Option("--name", metavar="NAME", help="The name of a new witness, as in w.example.org/w1.")
     ] = None,
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    host: Annotated[str, Option("--host", metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
+        int, Option("--port", metavar="PORT", min=0, max=65535, help="Where to listen; 0 takes a free one.")
     ] = 8461,
     session: Session,
 ) -> int:
