@@ -250,11 +250,14 @@ def _uninstalled(data: Data) -> str:
 
 def _restarted(data: Data) -> str:
     undone = data.get("reverted", ())
-    return f"booted {data['booted']}" + (f", undone: {', '.join(undone)}" if undone else "")
+    noticed = f", noticed later: it started at {data['run']['started_at']}" if data["cause"] == "noticed" else ""
+    return f"booted {data['booted']}" + (f", undone: {', '.join(undone)}" if undone else "") + noticed
 
 
 def _drifted(data: Data) -> str:
-    return f"found otherwise than recorded: {'; '.join(data.get('differences', ()))}"
+    places = ", ".join(text.partition(":")[0] for text in data.get("differences", ()))
+    rows = ", ".join(f"{vsn} {status}" for vsn, status in data["found"]["memory"])
+    return f"changed outside the ledger: {places}; found {rows or 'no release'}"
 
 
 def _noted(data: Data) -> str:

@@ -143,13 +143,19 @@ def leaf_hash_at(ledger: sqlite3.Connection, number: int) -> bytes | None:
 
 def root_at(ledger: sqlite3.Connection, size: int) -> str | None:
     """Return the root that the checkpoint of *size* events names, None where no commit ended there."""
-    found = _first(ledger, "SELECT note FROM log_checkpoint WHERE size = ?", size)
+    found = note_at(ledger, size)
     if found is None:
         return None
-    note = found if isinstance(found, str) else bytes(found).decode("utf-8", "replace")
+    note = found.decode("utf-8", "replace")
     # evidence.md 3.3: origin, size, root hash.
     lines = note.split("\n", 3)
     return lines[2] if len(lines) > 3 else None  # noqa: PLR2004 # three lines and what follows
+
+
+def note_at(ledger: sqlite3.Connection, size: int) -> bytes | None:
+    """Return the checkpoint of *size* events, None where no commit ended there."""
+    found = _first(ledger, "SELECT note FROM log_checkpoint WHERE size = ?", size)
+    return found.encode() if isinstance(found, str) else None if found is None else bytes(found)
 
 
 def _first(ledger: sqlite3.Connection, statement: str, *parameters: int) -> Any:  # noqa: ANN401 # a value of SQLite has the type of its column

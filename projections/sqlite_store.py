@@ -1,4 +1,4 @@
-"""Views in SQLite: a file ``views.db`` beside the ledger, readable by its owner alone.
+"""Views in SQLite: a file ``views.db`` beside the ledger, readable by its owner, and by a group that may read both.
 
 ========== =====================================================================
 versions   the table of now: ``(stream, position, vsn, status)``
@@ -83,8 +83,9 @@ def create_views(path: Path) -> sqlite3.Connection:
     Raises: DamagedViewError for a file that is no view of this schema; sqlite3.OperationalError
     or OSError where the file or its folder may not be written.
     """
-    # SQLite would make it readable by all.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # SQLite would make it readable by all; whoever may list the folder may read what lies in it.
+    shared = path.parent.stat().st_mode & 0o050 == 0o050  # noqa: PLR2004 # group, read and search
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640 if shared else 0o600))
     _hand_to_owner(path)
     return _opened(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS))
 

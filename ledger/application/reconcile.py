@@ -6,6 +6,7 @@ ledger and is a second one, and the record goes on from what was found (RULINGS 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ledger.domain.decisions import decide_drift, decide_restart
 from ledger.domain.events import AnyReleaseEvent
@@ -28,6 +29,17 @@ def notice(node: NodeReleases, seen: Observation, *, by: By) -> tuple[AnyRelease
     if differences:
         events.append(decide_drift(node, seen, differences=differences, by=by))
     return tuple(events)
+
+
+def unrecorded(node: NodeReleases, seen: Observation) -> Iterator[str]:
+    """Return, in words, all that the next change would record as noticed: a restart, and what differs beyond it."""
+    if seen.run != node.run:
+        after = node.tables.restarted()
+        lost = node.tables.reverted_by_restart()
+        undone = f", which undid the trial of {', '.join(lost)}" if lost else ""
+        yield f"a restart that is not recorded: booted {seen.booted}{undone}"
+        node = replace(node, tables=after, booted=seen.booted, run=seen.run)
+    yield from differences_between(node, seen)
 
 
 def differences_between(node: NodeReleases, seen: Observation) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Registration: an installation comes under the ledger with what node and disk say now.
 
 The baseline is a claim: what was done before is not known (PRODUCT section 4). Whether an
-installation is live or a rehearsal is fixed here (RULINGS 2). Registering twice changes nothing.
+installation is live or a rehearsal is fixed here (RULINGS 2). Registering twice changes nothing; one that was
+unregistered begins anew in its stream.
 """
 
 from collections.abc import Callable
@@ -43,18 +44,26 @@ def register(
 
     Raises: LockedError; NodeDownError; OpenAttemptError where nothing tells what boots.
     """
-    if claim.stream in record.streams():
-        return Registration(node=record.releases(claim.stream), event=None)
+    rehearsal = handler.driver is Driver.EMBEDDED
+    kind = Kind.REHEARSAL if rehearsal else Kind.LIVE
+    former = None
+    for node in map(record.releases, record.streams()):
+        # One that was moved keeps the stream of its first name and root.
+        same = (node.kind, node.node, node.root) == (kind, contexts(None).node, claim.root)
+        if node.registered and (same or node.id == claim.stream):
+            return Registration(node=node, event=None)
+        if node.id == claim.stream:
+            former = node
     with lock.hold("register", wait=0):
-        rehearsal = handler.driver is Driver.EMBEDDED
         event = decide_register(
             claim.stream,
             root=claim.root,
-            kind=Kind.REHEARSAL if rehearsal else Kind.LIVE,
+            kind=kind,
             source="disk" if rehearsal else "node",
             facts=claim.facts,
             seen=handler.observe(),
             by=By(context=contexts(None), driver=handler.driver),
+            version=1 if former is None else former.version + 1,
         )
         (index,) = record.record((event,))
     return Registration(node=evolve(None, event), event=index)

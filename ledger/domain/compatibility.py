@@ -56,6 +56,11 @@ def judge(situation: Situation, *, allowed: frozenset[Rule] = frozenset()) -> Ve
     return Verdict(reasons, warnings)
 
 
+def rules_of(verb: Verb) -> tuple[Rule, ...]:
+    """Return the rules that bind *verb*, in their order (RULINGS 20)."""
+    return _BINDS[verb]
+
+
 def words_on_stdout(reasons: tuple[Reason, ...]) -> tuple[str, ...]:
     """Return the words that the user guide has for the first of *reasons* that has any (RULINGS 34)."""
     return next((reason.words for reason in reasons if reason.words), ())

@@ -66,7 +66,7 @@ def test_every_event_has_its_words() -> None:
                 "unpacked 4.4.16",
                 "installed 4.4.16 over 4.4.0",
                 "install 4.4.16 completed",
-                "booted 4.4.0, undone: 4.4.16",
+                "booted 4.4.0, undone: 4.4.16, noticed later: it started at 2026-09-21T14:13:20.000000Z",
             ),
         ),
         (
@@ -91,7 +91,7 @@ def test_every_event_has_its_words() -> None:
             (
                 "registered as live, 4.4.0 booted",
                 "uninstall 4.4.0 refused: status, os",
-                "found otherwise than recorded: memory differs",
+                "changed outside the ledger: memory differs; found 4.4.0 permanent",
             ),
         ),
         (
