@@ -9,14 +9,12 @@ they belong to one change.
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from cli.errors import FileAccessError
+from cli.policy_text import policy_in
 from ledger.errors import UsageError
 
 HOST_FOLDER = Path("/etc/release-ledger")
@@ -67,16 +65,14 @@ class LedgerAddressError(UsageError):
         )
 
 
-@dataclass(frozen=True)
-class Setting(Generic[_Value]):
+class Setting(NamedTuple, Generic[_Value]):
     """A value in force and where it comes from."""
 
     value: _Value
     source: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings in force for one command."""
 
     ledger: Setting[Path]
@@ -91,8 +87,7 @@ class Settings:
     ticket: Setting[str | None]
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     """One file of settings; a missing one sets nothing."""
 
     path: Path
@@ -212,7 +207,13 @@ def _read(path: Path, texts: frozenset[str]) -> _File:
     except ValueError as exc:  # a NUL in the path
         raise FileAccessError(path, OSError(str(exc))) from exc
     try:
-        record = tomllib.loads(content.decode())
+        text = content.decode()
+        policy = policy_in(text)
+        if policy is not None:
+            return _File(path, policy)
+        import tomllib  # noqa: PLC0415 # most settings need no reader of TOML, which costs more than they do
+
+        record = tomllib.loads(text)
     except ValueError as exc:  # no UTF-8, or no TOML
         raise SettingError(str(path), "unreadable text", fact=str(exc), hint="mend the file; it is TOML") from exc
     policy = record.pop("policy", {})
@@ -229,6 +230,8 @@ def _read(path: Path, texts: frozenset[str]) -> _File:
 
 def _check(path: Path, name: str, value: object, known: Mapping[str, type]) -> None:
     if name not in known:
+        from difflib import get_close_matches  # noqa: PLC0415 # only a mistake pays for it
+
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "take the line out of the file"
         fact = f"known here: {', '.join(sorted(known))}"

@@ -7,13 +7,14 @@ needs no escape. In every other case, and at the first doubt, ``answer`` gives N
 full path answers or tells what is wrong. What is given here is, byte for byte, what the full
 path would give; ``tests/cli/test_fast_path.py`` compares the two.
 
-This module may import ``os``, ``sqlite3`` and ``sys`` alone.
+Beside ``cli.policy_text`` this module may import ``os``, ``sqlite3`` and ``sys`` alone.
 """
 
 import os
 import sys
 
 from cli import VERSION
+from cli.policy_text import policy_in
 
 # Else the type checker alone would make every start pay for ``typing``.
 TYPE_CHECKING = False
@@ -167,35 +168,14 @@ def _is_plain(text: str) -> bool:
 
 
 def _says_nothing(path: str) -> bool:
-    """Tell whether the settings at *path* are those of policy alone, in the form that ``init`` writes."""
+    """Tell whether the settings at *path* are those of policy alone, which no answer here depends on."""
     try:
         with open(path, encoding="utf-8", newline="") as file:  # noqa: PTH123 # pathlib costs more than the answer
-            lines = file.read().split("\n")
+            return policy_in(file.read()) is not None
     except (FileNotFoundError, NotADirectoryError):
         return True
     except (OSError, ValueError):
         return False
-    told: list[str] = []
-    for line in lines:
-        bare = line.partition("#")[0].strip(" ")
-        if not line.isprintable() or not (not bare or bare == "[policy]" or (told and _is_policy(bare))):
-            return False
-        name = bare.partition("=")[0].strip(" ")
-        if name and name in told:
-            return False
-        told += [name] if name else []
-    return True
-
-
-def _is_policy(line: str) -> bool:
-    name, _, value = (part.strip(" ") for part in line.partition("="))
-    if name in {"require_reason", "require_ticket"}:
-        return value in {"true", "false"}
-    if name == "holders":
-        return value.isdecimal() and value.isascii() and (value == "0" or value[0] != "0")
-    if name == "anchors" and value[:2] == '["' and value[-2:] == '"]':
-        return all(part and '"' not in part and "\\" not in part for part in value[2:-2].split('", "'))
-    return name == "anchors" and value == "[]"
 
 
 def _written(text: str) -> bool:

@@ -24,7 +24,17 @@ LIFE = (
     ("downgrade", "4.4.1"),
 )
 FAST_MODULES = frozenset(
-    {"cli", "cli.__main__", "cli.fast_path", "sqlite3", "sqlite3.dbapi2", "_sqlite3", "datetime", "_datetime"}
+    {
+        "cli",
+        "cli.__main__",
+        "cli.fast_path",
+        "cli.policy_text",
+        "sqlite3",
+        "sqlite3.dbapi2",
+        "_sqlite3",
+        "datetime",
+        "_datetime",
+    }
     | {"math", "operator", "_operator", "collections", "collections.abc", "_collections", "itertools", "keyword"}
     | {"reprlib", "functools", "_functools", "types", "time"}
 )
