@@ -114,7 +114,19 @@ def restore_saved(files: Installation, path: Path) -> str:
         raise NothingSavedError(path)
     keep(files, path)
     durable.copy_file(copy, path)
+    if path == files.vars_file:
+        _follow(files)
     return f"put the saved copy of {path.name} back"
+
+
+def _follow(files: Installation) -> None:
+    """Let a copy of emqx_vars that was put back boot what the two other files name; the copy is older than they."""
+    try:
+        permanent = next(entry for entry in files.read_releases() if entry.status is ReleaseStatus.PERMANENT)
+        if files.read_start_erl().vsn == permanent.vsn:
+            files.boot_next(vsn=permanent.vsn, erts=permanent.erts)
+    except (BootFileError, StopIteration):
+        return  # the copy itself is the best that is known
 
 
 def _status(entry: ReleaseEntry, by_memory: Mapping[str, ReleaseStatus]) -> ReleaseStatus:
