@@ -148,12 +148,14 @@ class ErlangNode:
         staged = [] if changed == text else [(durable.write_beside(variables, changed.encode()), variables)]
         staged += write_scripts_beside(self._root, vsn)
         renames = tuple((str(source), str(target)) for source, target in staged)
+        expression = make_permanent(vsn, renames=renames, saved=str(saved), restored=str(variables))
         try:
-            expression = make_permanent(vsn, renames=renames, saved=str(saved), restored=str(variables))
             self._do("make_permanent", vsn, expression, seconds=_CHANGE_SECONDS)
-        finally:
-            for path in (saved, *(source for source, _ in staged)):
-                durable.remove_file(path)
+        except StepFailedError:
+            _clear(saved, *(source for source, _ in staged))
+            raise
+        # Where no answer came, the node may be about to rename what is staged: `recover` clears it.
+        _clear(saved)
         durable.sync_tree(self._files.releases)
 
     def remove_release(self, vsn: str) -> Removed:
@@ -299,6 +301,11 @@ def _is_other(known: Entries, wanted: Entries) -> bool:
 def _refuse(call: str, vsn: str, otp_reason: str | None) -> None:
     if otp_reason is not None:
         raise StepFailedError(call, vsn, otp_reason)
+
+
+def _clear(*paths: Path) -> None:
+    for path in paths:
+        durable.remove_file(path)
 
 
 def _mode(path: Path) -> int:

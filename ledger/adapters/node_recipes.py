@@ -78,7 +78,9 @@ Put = fun(N, Bin) -> Tmp = filename:join(Dir, "." ++ N ++ ".ledger-tmp"),
   ok = file:sync(Fd), ok = file:close(Fd), ok = file:rename(Tmp, filename:join(Dir, N)) end,
 case release_handler:check_install_release(V) of
   {{ok, _, _}} ->
-    {{ok, [[VmArgs]]}} = init:get_argument(vm_args), {{ok, Args}} = file:read_file(VmArgs), Put("vm.args", Args),
+    case init:get_argument(vm_args) of
+      {{ok, Named}} -> {{ok, Args}} = file:read_file(lists:last(lists:last(Named))), Put("vm.args", Args);
+      error -> ok end,
     Conf = [{{A, Env}} || {{A, _, _}} <- application:which_applications(),
       Env <- [application:get_all_env(A)], Env =/= []],
     Put("sys.config", unicode:characters_to_binary(io_lib:format("~tp.", [Conf]))),
@@ -95,16 +97,16 @@ case release_handler:check_install_release(V) of
 
 
 def make_permanent(vsn: str, *, renames: Iterable[tuple[str, str]], saved: str, restored: str) -> str:
-    """Rename what was staged, then make permanent; on refusal *saved* goes back to *restored* (5.4)."""
+    """Rename what was staged, then make permanent; where either fails *saved* goes back to *restored* (5.4)."""
     pairs = ", ".join(f"{{{quoted(source)}, {quoted(target)}}}" for source, target in renames)
     return f"""{_SAFE}
 V = {quoted(vsn)},
 case lists:keyfind(V, 1, [{{X, S}} || {{_, X, _, S}} <- release_handler:which_releases()]) of
   {{_, S}} when S =:= current; S =:= permanent ->
-    [ok = file:rename(T, D) || {{T, D}} <- [{pairs}]],
-    case release_handler:make_permanent(V) of
-      ok -> ok;
-      {{error, R}} -> ok = file:rename({quoted(saved)}, {quoted(restored)}), {{failed, Text(R)}} end;
+    Back = fun(R) -> ok = file:rename({quoted(saved)}, {quoted(restored)}), {{failed, Text(R)}} end,
+    case [E || {{T, D}} <- [{pairs}], E <- [file:rename(T, D)], E =/= ok] of
+      [] -> case release_handler:make_permanent(V) of ok -> ok; {{error, R}} -> Back(R) end;
+      [E | _] -> Back(E) end;
   {{_, S}} -> {{failed, Text({{bad_status, S}})}};
   false -> {{failed, Text({{no_such_release, V}})}} end"""
 

@@ -22,7 +22,7 @@ from ledger.adapters.node_connection import (
 )
 from ledger.adapters.node_install import InstallGoesOnError
 from ledger.adapters.node_place import find_address, find_cookie, find_program
-from ledger.application.ports import CheckRefusedError, NodeDownError, RelupCrashedError
+from ledger.application.ports import CheckRefusedError, NodeDownError, RelupCrashedError, StepFailedError
 from ledger.errors import LedgerError
 from tests.contracts.release_handler import tables
 from tests.lab.node import Lab, LabBench, LabNode, make_node
@@ -83,6 +83,22 @@ def test_a_slow_install_is_told_about_and_waited_for(bench: LabBench) -> None:
     assert told == [f"{SLOW} is being installed: the release handler is busy"]
     assert time.monotonic() - begun > 11
     assert seen.tables == tables(f"{SLOW} current, 4.4.0 permanent", disk=f"{SLOW} unpacked, 4.4.0 permanent")
+
+
+def test_a_script_that_cannot_be_put_in_place_leaves_the_boot_files_as_they_were(bench: LabBench) -> None:
+    """native-driver.md 5.4: the node takes emqx_vars back."""
+    bench.install("4.4.1")
+    before, files = bench.handler.observe(), bench.boot_files()
+    (bench.root / "bin/nodetool").unlink()
+    (bench.root / "bin/nodetool").mkdir()
+
+    with pytest.raises(StepFailedError) as caught:
+        bench.handler.make_permanent("4.4.1")
+
+    assert caught.value.otp_reason == "{error,eisdir}"
+    assert bench.handler.observe() == before
+    assert bench.boot_files() == files
+    assert not list(bench.root.glob("*/.*.ledger-tmp"))
 
 
 def test_a_node_that_dies_in_an_install_is_down(bench: LabBench) -> None:
