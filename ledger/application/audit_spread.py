@@ -21,6 +21,7 @@ from ledger.application.audit_walk import Findings, Route, Signed, SourceTiles, 
 from ledger.errors import LedgerError
 from ledger.tlog.tree_builder import TreeBuilder
 
+
 @dataclass(frozen=True, kw_only=True)
 class Segment:
     """One range that was walked, and in which nothing was found."""

@@ -1,6 +1,7 @@
 """Level 5 of evidence.md 6.1: whether the record tells a history that can have happened.
 
-Every stream is folded afresh with the rules of the domain. Each event must start from the tables
+Each event holds what the events of its topic hold, to the letter (``event_form``). Every stream is
+folded afresh with the rules of the domain. Each event must start from the tables
 that the fold has reached, and must lead to those that it states; a step belongs to an open
 attempt and acts on a release in a status that OTP allows; an attempt ends before the next one
 begins; what a restart undid is named. An attempt that is still open is told, not condemned:
@@ -15,8 +16,9 @@ from dataclasses import replace
 
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.domain.decisions import CORRECTION
-from ledger.domain.envelope import unseal
+from ledger.domain.envelope import Sealed, unseal
 from ledger.domain.event_codec import UnknownTopicError
+from ledger.domain.event_form import event_fault
 from ledger.domain.events import (
     AnyReleaseEvent,
     DriftObserved,
@@ -36,10 +38,10 @@ from ledger.domain.events import (
     ReleaseUninstalled,
     ReleaseUnpacked,
 )
-from ledger.domain.ledger_events import LedgerEvent
+from ledger.domain.ledger_events import AnyEvent, LedgerEvent
 from ledger.domain.releases import NodeReleases, evolve, table_digest
 from ledger.domain.status import ReleaseStatus
-from ledger.errors import LedgerError
+from ledger.errors import EvidenceError, LedgerError
 
 _RELEASES = "release:"
 _Steps = ReleaseUnpacked | ReleaseInstalled | ReleaseDowngraded | ReleaseMadePermanent | ReleaseUninstalled
@@ -57,17 +59,15 @@ class Meaning:
         """Follow the event at leaf *index*; return False when its stream cannot be followed on."""
         try:
             sealed = unseal(state)
-            if not str(sealed.envelope.get("stream")).startswith(_RELEASES):
-                return True  # the ledger's own events change no release (RULINGS 6)
-            event = sealed.event
+            event = _strict_event(sealed)
         except UnknownTopicError as exc:
             self._find(index, Verdict.UNDECIDED, str(exc))
             return True
         except LedgerError as exc:
             self._find(index, Verdict.FAILED, f"{exc}: {exc.fact}")
             return False
-        if isinstance(event, LedgerEvent):
-            return True  # of no installation: its place in its stream is all that can be wrong
+        if isinstance(event, LedgerEvent) or not event.originator_id.startswith(_RELEASES):
+            return True  # of no installation: the ledger's own events change no release (RULINGS 6)
         stream = event.originator_id
         node = self._nodes.get(stream)
         fault = next(_faults(node, event), None)
@@ -93,6 +93,25 @@ class Meaning:
 
     def _find(self, index: int, verdict: Verdict, what: str) -> None:
         self.findings.append(Finding(Level.MEANING, verdict, f"event {index}", what))
+
+
+class NotItsEventError(EvidenceError):
+    """An envelope does not hold what the events of its topic hold."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(
+            "it is not what an event of its topic is",
+            fact=fault,
+            hint="keep the record as it is; find out which software wrote this entry",
+        )
+
+
+def _strict_event(sealed: Sealed) -> AnyEvent:
+    """Return the event of an envelope; replay reads it the same, and would pass over a missing or mistyped member."""
+    fault = event_fault(str(sealed.envelope.get("type")), sealed.envelope.get("data"))
+    if fault is not None:
+        raise NotItsEventError(fault)
+    return sealed.event
 
 
 def read_meaning(report: AuditReport, events: Iterable[tuple[int, bytes]]) -> AuditReport:

@@ -79,3 +79,23 @@ def test_events_of_the_ledger_itself_change_no_release() -> None:
 
     assert meaning.take(0, seal(installed(1, stream="ledger"), STAMP))
     assert meaning.findings == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b'"to":"4.4.16"', b'"to":5', "data.to is no text"),
+        (b',"to":"4.4.16"', b"", "data.to is missing"),
+        (b'"driver":"node"', b'"driver":"hand"', "data.driver is none of"),
+    ],
+)
+def test_an_event_that_does_not_hold_what_its_topic_says_is_named(old: bytes, new: bytes, what: str) -> None:
+    """Replay reads such an event as if nothing were missing; the audit does not."""
+    meaning = Meaning()
+
+    went_on = meaning.take(7, seal(installed(1, stream="ledger"), STAMP).replace(old, new))
+
+    (finding,) = meaning.findings
+    assert not went_on
+    assert (finding.verdict, finding.where) == (Verdict.FAILED, "event 7")
+    assert what in finding.what
