@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "show": "Show one attempt or event in full.",
     "witness": "Let others hold the history, or hold that of others.",
     "export": "Write evidence that others can check, or a listing.",
+    "report": "Write a report for auditors, one HTML file that checks itself.",
     "recover": "Close an attempt that was interrupted.",
     "verify": "Verify the history, a bundle, or a log of other software.",
 }

@@ -1,0 +1,151 @@
+"""Ledgers to report on: recorded with the real recorder, with every type of event and hostile texts."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cli.report.embedded import safe_json
+from ledger.adapters.ledger_folder import create_folder
+from ledger.application.record_ports import Moment
+from ledger.domain.envelope import ClockReading
+from ledger.domain.events import AnyReleaseEvent, InstallationMoved, InstallationUnregistered, NoteAdded
+from ledger.domain.ledger_events import AnyEvent, EvidenceExported, LedgerNoteAdded
+from ledger.domain.records import PackageRecord
+from tests.cli.lab import Lab
+from tests.evidence.ledgers import upgrades
+from tests.fakes.recording import CLOCK, CONTEXT, ORIGIN, open_ledger, recording
+from tests.projections.histories import START, Move, World, time_of, uuid_of
+
+HOSTILE = (
+    "</script><script>document.title='owned'</script>",
+    "</style><img src=x onerror=\"document.title='owned'\">",
+    "=cmd|' /C calc'!A0",
+    "<!--<script>",
+    "x" * 4096,
+    "~1 -- {{ 7*7 }} & &lt;b&gt; ']]>",
+    "\u6f22\u5b57 \u05e9\u05dc\u05d5\u05dd",
+)
+Evidence = dict[str, Any]
+_BLOCK = re.compile(r'(<script type="application/json" id="evidence">)(.*?)(</script>)', re.DOTALL)
+
+
+class _Clock:
+    """Goes on by a minute at each reading, and is set back by an hour now and then."""
+
+    def __init__(self) -> None:
+        self._readings = 0
+
+    def read(self) -> Moment:
+        self._readings += 1
+        wall = START + self._readings * 60_000_000 - (self._readings // 17) * 3_600_000_000
+        return Moment(time_of(wall), ClockReading("system", "unknown", CLOCK.boot_id, self._readings))
+
+
+class _Events(World):
+    """A world that keeps its events, and gives hostile texts as reasons, tickets and packages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[AnyReleaseEvent] = []
+
+    def _record(self, number: int, event: AnyReleaseEvent) -> None:
+        super()._record(number, event)
+        text = HOSTILE[len(self.events) % len(HOSTILE)]
+        package = getattr(event, "package", None)
+        if isinstance(package, PackageRecord):
+            event = replace(event, package=replace(package, name=f"{text[:200]}.zip"))  # type: ignore[arg-type] # it has one
+        if event.context.reason is not None:
+            event = replace(event, context=replace(event.context, reason=text))
+        self.events.append(event)
+
+
+def history(moves: int) -> tuple[AnyEvent, ...]:
+    """Return a history of two nodes with events of every type."""
+    world = _Events()
+    for n in range(moves):
+        world.play(Move(node=n % 2, kind=n * 7 % 10 if n % 5 else 8 + n % 2, vsn=n * 3 % 4, reach=n * 5 % 6, clock=1))
+    return (*world.events, *_closing(world))
+
+
+def _closing(world: _Events) -> Iterator[AnyEvent]:
+    """Yield, of the second node and of the ledger, what no move does."""
+    node = world.nodes[1]
+    context = replace(CONTEXT, node=node.node, attempt=None)
+    place = {"originator_id": node.id}
+    about = uuid_of(1, "e")
+    text = ("first line", "<b>second</b>")
+    yield NoteAdded(
+        **place, originator_version=node.version + 1, context=context, event_id=about, kind="note", text=text
+    )
+    yield InstallationMoved(
+        **place,
+        originator_version=node.version + 2,
+        context=replace(context, node="emqx@c"),
+        driver="embedded",
+        former_node=node.node,
+        former_root=node.root,
+        root="/opt/<emqx>",
+    )
+    yield InstallationUnregistered(
+        **place, originator_version=node.version + 3, context=context, root="/opt/<emqx>", table_sha256="0" * 64
+    )
+    alone = replace(context, node=None)
+    yield EvidenceExported(
+        originator_version=1, context=alone, form="whole", tree_size=9, entries=1, disclosed=0, manifest_sha256="0" * 64
+    )
+    yield LedgerNoteAdded(originator_version=2, context=alone, event_id=about, kind="correction", text=text)
+
+
+def record(folder: Path, events: Sequence[AnyEvent], *, commit: int = 1) -> Lab:
+    """Record *events* in a new ledger under *folder*; return the host that it belongs to."""
+    lab = Lab(folder)
+    folder.mkdir(exist_ok=True)
+    places = create_folder(lab.ledger, origin=ORIGIN, entropy=lambda size: b"\1" * size)
+    how = replace(recording(), signer=places.read_key(), guard=places.guard, clock=_Clock())
+    with closing(open_ledger(places.database, how)) as ledger:
+        for at in range(0, len(events), commit):
+            ledger.record(events[at : at + commit])
+    return lab
+
+
+def long_history(count: int) -> tuple[AnyEvent, ...]:
+    """Return *count* events of upgrades."""
+    return tuple(event for _, event in zip(range(count), upgrades(), strict=False))
+
+
+def report(lab: Lab, target: Path, *options: str) -> Path:
+    """Write the report to *target* by the command."""
+    done = lab.run("report", "-o", str(target), *options)
+    assert (done.code, done.err) == (0, ""), done.err
+    return target
+
+
+@dataclass(frozen=True)
+class Altered:
+    """A page altered behind its back: *change* gets the evidence, texts and all."""
+
+    page: Path
+
+    def by(self, change: Callable[[Evidence], None], target: Path) -> Path:
+        """Write the altered copy to *target*."""
+        text = self.page.read_text(encoding="utf-8")
+        found = _BLOCK.search(text)
+        assert found is not None
+        evidence = json.loads(found[2])
+        before = json.dumps(evidence)
+        change(evidence)
+        assert json.dumps(evidence) != before
+        target.write_text(text[: found.start(2)] + safe_json(evidence) + text[found.end(2) :], encoding="utf-8")
+        return target
+
+
+def evidence_of(page: Path) -> Evidence:
+    """Return the evidence in a page."""
+    found = _BLOCK.search(page.read_text(encoding="utf-8"))
+    assert found is not None
+    evidence: Evidence = json.loads(found[2])
+    return evidence
