@@ -92,7 +92,7 @@ def view_of(term: Term) -> NodeView:
             activity="idle" if known is not None else _name(releases),
             status=_name(said["status"]),
             booted=_text(said["booted"]),
-            code=_text(said["code"]) if isinstance(said["code"], bytes) else None,
+            code=None if said["code"] == Atom("none") else _text(said["code"]),
             os_pid=_number(said["os_pid"]),
             erts=_text(said["erts"]),
             otp=_text(said["otp"]),
