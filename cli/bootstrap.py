@@ -1,4 +1,6 @@
-"""The composition root: from settings to wired objects, and the only importer of adapters.
+"""The composition root: from settings to wired objects.
+
+What belongs to one installation is wired by ``cli.drivers``; no other module imports adapters.
 
 Adapters are imported inside the functions that wire them, so that a command pays for what it
 uses. Every command that changes or registers goes through ``at_work``.
@@ -12,13 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import VERSION
-from cli.discovery import Found
+from cli import VERSION, drivers
 from cli.errors import FileAccessError
 from cli.whom import choose
 from ledger.application.ports import Installation, InstallationLock, LeftOvers, ReleaseHandler
-from ledger.domain.records import Context, Kind
-from ledger.errors import RefusedError, UsageError
+from ledger.domain.records import Context
+from ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from cli.config import Settings
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 TOOL = f"release-ledger/{VERSION}"
 _TURN_SECONDS = 30.0
 _ROUNDS = 3
-_MARKER = "releases/.release-ledger"
 _CAUGHT_UP = "note: an earlier command broke off behind its last commit; the tip guard has now caught up with it\n"
 _CONFIG = b"""\
 # Settings of this ledger (TOML). Taken away, a line has its default: what stands here.
@@ -49,29 +49,6 @@ require_ticket = false
 anchors = []  # who holds checkpoints outside: "file:/PATH", "syslog"; witnesses: `release-ledger witness add`
 holders = 0  # how many of them must hold every event before a change starts
 """
-
-
-class OfflineChangeError(RefusedError):
-    """A rehearsal driver would change an installation that serves (RULINGS 2)."""
-
-    def __init__(self, node: str) -> None:
-        super().__init__(
-            f"{node} is registered as live and is not changed by a rehearsal",
-            fact="--driver embedded changes files without the node; the node would not know",
-            hint="start the node and leave --driver away; `--allow offline --reason TEXT` does it all the same",
-        )
-
-
-class NotAnInstallationError(UsageError):
-    """A folder holds no EMQX installation."""
-
-    def __init__(self, root: Path, fact: str) -> None:
-        super().__init__(
-            f"{root} is not an EMQX installation",
-            fact=fact,
-            hint="name the folder that holds bin/, lib/ and releases/: --root DIR",
-        )
-        self.root = root
 
 
 class OtherOriginError(UsageError):
@@ -156,7 +133,7 @@ def at_work(
 
     *tell* hears what a node does that takes its time.
     Raises: what opening a ledger raises; NodeUnknownError, NodeAmbiguousError, NothingRegisteredError;
-    OfflineChangeError.
+    drivers.OfflineChangeError.
     """
     from ledger.adapters.identity import new_id  # noqa: PLC0415 # as the module says
 
@@ -167,10 +144,10 @@ def at_work(
         yield Bench(
             record=record,
             node=node,
-            handler=_handler_of(node, root, driver=driver, offline=offline, tell=tell),
-            installation=_installation(root),
-            left_overs=_left_overs(root),
-            lock=installation_lock(root),
+            handler=drivers.handler_of(node, driver=driver, offline=offline, tell=tell),
+            installation=drivers.installation_at(root),
+            left_overs=drivers.left_overs_of(root),
+            lock=drivers.installation_lock(root),
             contexts=contexts_of(identity, node=node.node, reason=reason, ticket=ticket),
             new_id=new_id,
         )
@@ -281,87 +258,6 @@ def existing_ledger(folder: Path) -> MadeLedger:
     return MadeLedger(folder=places.path, origin=key.origin, vkey=str(key.vkey), key_file=places.key_file, made=False)
 
 
-def embedded_handler(root: Path) -> ReleaseHandler:
-    """Return the embedded node of *root*."""
-    from ledger.adapters.clock import SystemClock, read_boot_id  # noqa: PLC0415 # as the module says
-    from ledger.adapters.embedded_node import EmbeddedNode  # noqa: PLC0415 # as above
-
-    clock = SystemClock()
-    return EmbeddedNode(root, boot_id=read_boot_id(), now=lambda: clock.read().recorded_at)
-
-
-def node_handler(root: Path, *, tell: Callable[[str], None] = lambda _: None) -> ReleaseHandler:
-    """Return the driver of the node that runs from *root*; *tell* hears what it does that takes its time."""
-    from ledger.adapters.clock import read_boot_id  # noqa: PLC0415 # as the module says
-    from ledger.adapters.erlang_node import ErlangNode  # noqa: PLC0415 # as above
-    from ledger.adapters.installation import Installation  # noqa: PLC0415 # as above
-    from ledger.adapters.node_connection import NodeConnection  # noqa: PLC0415 # as above
-
-    files = Installation(root)
-    return ErlangNode(files, connection=NodeConnection(files), boot_id=read_boot_id(), tell=tell)
-
-
-def handler_of(node: "NodeReleases", *, driver: str, tell: Callable[[str], None]) -> ReleaseHandler:
-    """Return the driver through which *node* is looked at; *tell* hears what it does that takes its time.
-
-    Raises: OfflineChangeError.
-    """
-    return _handler_of(node, Path(node.root), driver=driver, offline=False, tell=tell)
-
-
-def installation_lock(root: Path) -> InstallationLock:
-    """Return the lock of the installation."""
-    from ledger.adapters.lock import INSTALLATION_LOCK, FileLock  # noqa: PLC0415 # as the module says
-
-    return FileLock(root / INSTALLATION_LOCK)
-
-
-def find_out(root: Path) -> Found:
-    """Return what lies on the disk of the installation at *root*.
-
-    Raises: NotAnInstallationError; BootFileError where nothing says what boots; FileAccessError.
-    """
-    from ledger.adapters.emqx_vars import rel_vsns  # noqa: PLC0415 # as the module says
-    from ledger.adapters.installation import BootFileError, Installation  # noqa: PLC0415 # as above
-
-    _check_installation(root)
-    files = Installation(root)
-    vsn = rel_vsns(files.read_vars())[-1]
-    try:
-        erts = next((entry.erts for entry in files.read_releases() if entry.vsn == vsn), None)
-    except BootFileError:
-        erts = None
-    try:
-        packages = tuple(sorted(path.name for path in files.releases.iterdir() if path.suffix == ".zip"))
-    except OSError as exc:
-        raise FileAccessError(files.releases, exc) from exc
-    return Found(
-        vsn=vsn,
-        erts=erts,
-        built_on=files.built_on(vsn),
-        machine=None if erts is None else files.elf_machine(erts),
-        packages=packages,
-        node_name=files.node_name_on_disk(),
-    )
-
-
-def mark_installation(root: Path, folder: Path) -> str | None:
-    """Leave in *root* which ledger it belongs to (RULINGS 8); return the other one that it named before.
-
-    Raises: WriteFailedError.
-    """
-    from ledger.adapters.durable import replace_file  # noqa: PLC0415 # as the module says
-
-    marker = root / _MARKER
-    try:
-        before = marker.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        before = ""
-    if before != str(folder):
-        replace_file(marker, f"{folder}\n".encode("utf-8", "surrogateescape"), mode=0o644)
-    return before if before not in {"", str(folder)} else None
-
-
 def contexts_of(
     identity: "Identity", *, node: str, reason: str | None, ticket: str | None
 ) -> Callable[[str | None], Context]:
@@ -440,41 +336,6 @@ def auditor_state(path: Path) -> "AuditState":
 def host_name() -> str:
     """Return the name of this host."""
     return os.uname().nodename
-
-
-def _handler_of(
-    node: "NodeReleases", root: Path, *, driver: str, offline: bool, tell: Callable[[str], None]
-) -> ReleaseHandler:
-    # A rehearsal has no node but the embedded one, so it needs no option.
-    if node.kind is Kind.REHEARSAL:
-        return embedded_handler(root)
-    if driver != "embedded":
-        return node_handler(root, tell=tell)
-    if not offline:
-        raise OfflineChangeError(node.node)
-    return embedded_handler(root)
-
-
-def _installation(root: Path) -> Installation:
-    from ledger.adapters.installation_root import InstallationRoot  # noqa: PLC0415 # as the module says
-
-    _check_installation(root)
-    return InstallationRoot(root)
-
-
-def _left_overs(root: Path) -> LeftOvers:
-    from ledger.adapters.left_overs import RootLeftOvers  # noqa: PLC0415 # as the module says
-
-    return RootLeftOvers(root)
-
-
-def _check_installation(root: Path) -> None:
-    try:
-        missing = [name for name in ("bin", "lib", "releases") if not (root / name).is_dir()]
-    except (OSError, ValueError) as exc:
-        raise NotAnInstallationError(root, str(exc)) from exc
-    if missing:
-        raise NotAnInstallationError(root, f"there is no {', no '.join(f'{name}/' for name in missing)} in it")
 
 
 def _write_config(path: Path) -> None:

@@ -21,7 +21,7 @@ HOST_FOLDER = Path("/etc/release-ledger")
 HOST_LEDGER = Path("/var/lib/release-ledger")
 DEFAULT_ROOT = Path("/usr/lib/emqx")
 FILE_NAME = "config.toml"
-DRIVERS = ("auto", "node", "embedded")
+DRIVERS = ("auto", "node", "script", "embedded")
 
 _TEXTS = frozenset({"node", "driver", "root"})
 _POLICY: Mapping[str, type] = {"require_reason": bool, "require_ticket": bool, "holders": int, "anchors": list}

@@ -14,10 +14,11 @@ from cli.declared import Argument, Group, Option
 
 
 class DriverChoice(StrEnum):
-    """What ``--driver`` takes: the node itself, or a rehearsal on a copy; as ``cli.config.DRIVERS``."""
+    """What ``--driver`` takes: the node itself, EMQX's script, or a rehearsal on a copy; as ``cli.config.DRIVERS``."""
 
     AUTO = "auto"
     NODE = "node"
+    SCRIPT = "script"
     EMBEDDED = "embedded"
 
 
@@ -99,7 +100,7 @@ WaitOption = Annotated[
 YesOption = Annotated[bool, Option("--yes", help="Do not ask.")]
 DriverOption = Annotated[
     DriverChoice | None,
-    Option("--driver", help="How to reach the node: `node`, or `embedded` on a copy; else RELEASE_LEDGER_DRIVER."),
+    Option("--driver", help="How: `node`, `script`, or `embedded` on a copy; else RELEASE_LEDGER_DRIVER."),
 ]
 
 

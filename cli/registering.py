@@ -11,7 +11,7 @@ from hashlib import sha256
 from os import fsencode
 from pathlib import Path
 
-from cli import bootstrap
+from cli import bootstrap, drivers
 from cli.changing import catch_up, driver_of, why
 from cli.discovery import STATED_WITH, facts_of, node_name, stated_facts, unknown_of
 from cli.options import InstallationOptions
@@ -89,10 +89,10 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
     reason, ticket = why(options, session)
     stated = stated_facts(edition=options.edition, otp=options.otp, os_name=options.os, arch=options.arch)
     root = _root(options, session)
-    found = bootstrap.find_out(root)
+    found = drivers.find_out(root)
     node = node_name(session.settings.node.value, found.node_name, host=bootstrap.host_name())
     rehearsal = driver_of(options, session) == "embedded"
-    handler = bootstrap.embedded_handler(root) if rehearsal else bootstrap.node_handler(root)
+    handler = drivers.handler_at(root, driver=driver_of(options, session))
     seen = _seen(handler, session)
     if not rehearsal:
         found = replace(found, vsn=seen.tables.running or found.vsn, erts=seen.erts)
@@ -109,11 +109,11 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
         bootstrap.open_record(folder, after=outside.hand_over) as (record, identity),
     ):
         contexts = bootstrap.contexts_of(identity, node=node, reason=reason, ticket=ticket)
-        lock = bootstrap.installation_lock(root)
+        lock = drivers.installation_lock(root)
         registration = register(claim, record=record, handler=handler, lock=lock, contexts=contexts)
     if registration.node.root != claim.root:
         raise OtherRootError(node, registration.node.root)
-    other = bootstrap.mark_installation(root, made.folder)
+    other = drivers.mark_installation(root, made.folder)
     return _Done(ledger=made, registration=registration, other_ledger=other, stated=stated)
 
 
@@ -124,7 +124,7 @@ def _root(options: InstallationOptions, session: Session) -> Path:
     try:
         return named.resolve()
     except (OSError, RuntimeError, ValueError) as exc:
-        raise bootstrap.NotAnInstallationError(named, str(exc)) from exc
+        raise drivers.NotAnInstallationError(named, str(exc)) from exc
 
 
 def _seen(handler: ReleaseHandler, session: Session) -> Observation:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import bootstrap
+from cli import bootstrap, drivers
 from ledger.adapters.embedded_node import EmbeddedNode
 from ledger.application.registration import Claim, register
 from ledger.domain.records import Driver, InstallationFacts
@@ -32,7 +32,7 @@ def live(bare: Lab) -> Lab:
             Claim(stream="release:emqx@h1", root=str(bare.root), facts=InstallationFacts()),
             record=record,
             handler=NodeLike(bare.root, boot_id=boot_id(), now=lambda: "2026-11-24T12:00:00.000000Z"),
-            lock=bootstrap.installation_lock(bare.root),
+            lock=drivers.installation_lock(bare.root),
             contexts=bootstrap.contexts_of(identity, node="emqx@h1", reason=None, ticket=None),
         )
     return bare
