@@ -11,12 +11,13 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit bench clean
+.PHONY: help setup demo test lint unit faults bench clean
 
 help:
 	@echo "make demo   an upgrade from nothing to a record, on a made-up installation"
 	@echo "make test   lint, then every test"
 	@echo "make lint   ruff, mypy, import contracts"
+	@echo "make faults every command broken at every write, in every way: about an hour"
 	@echo "make bench  the budgets, as ratios"
 	@echo "make clean  remove what make made"
 
@@ -41,6 +42,11 @@ test: lint unit
 unit: $(READY)
 	@COVERAGE_FILE=$(VENV)/coverage $(BIN)/python -m pytest -n $(WORKERS) --cov=ledger.domain --cov=ledger.tlog \
 	  --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+
+faults: $(READY)
+	@$(BIN)/python -m tests.faults
+	@RELEASE_LEDGER_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(WORKERS) tests/faults/test_strace.py \
+	  tests/faults/test_random_kills.py
 
 lint: $(READY)
 	@$(BIN)/ruff check --quiet .
