@@ -108,7 +108,8 @@ def verify_asked(asked: Asked, session: Session) -> int:
     state = bootstrap.auditor_state(Path(asked.state)) if asked.state else None
     remembered = [state.held(log.vkey.name) for log in policy.logs] if state and policy else []
     memory = tuple(note for note in remembered if note is not None)
-    held = (*memory, *map(bootstrap.kept_note, map(Path, asked.held)))
+    anchored = bootstrap.anchored_notes(session.settings, policy) if own and policy else ()
+    held = (*memory, *map(bootstrap.kept_note, map(Path, asked.held)), *anchored)
     since = _since(asked.since, memory)
     level = None if asked.level is None else Level(asked.level)
     report = bootstrap.verify(

@@ -104,6 +104,8 @@ def open_references(trust: Trust, *, anchors: Sequence[HeldNote], since: HeldNot
 
 
 def _open(trust: Trust, note: HeldNote, level: Level) -> Reference | Finding:
+    if note.lost is not None:
+        return Finding(level, Verdict.UNDECIDED, note.name, note.lost)
     guard = trust.guard is not None and note.name == trust.guard.name
     try:
         try:

@@ -36,11 +36,15 @@ class PartWrongError(EvidenceError):
 
 @dataclass(frozen=True)
 class HeldNote:
-    """A signed note that was kept somewhere: *name* says where; *outside* that it was kept elsewhere."""
+    """A signed note that was kept somewhere: *name* says where; *outside* that it was kept elsewhere.
+
+    *lost* says why it cannot be read, where it should be there.
+    """
 
     name: str
     data: bytes
     outside: bool = True
+    lost: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,3 +114,46 @@ def test_what_cannot_be_used_is_said(
     assert main(["verify", *arguments]) == code
     assert "hint: " in capsys.readouterr().err
     assert ledger.database.exists()
+
+
+def anchored_in(ledger: Case, tmp_path: Path, *, note: bytes | None) -> Path:
+    """Return the file that the settings of *ledger* name as an anchor, with *note* in it."""
+    anchor = tmp_path / "elsewhere"
+    (ledger.folder.path / "config.toml").write_text(f'[policy]\nanchors = ["file:{anchor}"]\n')
+    if note is not None:
+        anchor.write_bytes(note + b"\n")
+    return anchor
+
+
+def test_a_file_anchor_holds_what_it_holds(ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The file is outside the database; that it lies on another disk is for the operator to see to."""
+    anchor = anchored_in(ledger, tmp_path, note=newest(ledger.database))
+    before = anchor.read_bytes()
+
+    code = main(["verify"])
+
+    assert code == 0
+    assert "held outside: 19 of 19" in capsys.readouterr().out
+    assert anchor.read_bytes() == before
+
+
+def test_a_ledger_behind_its_file_anchor_has_lost_events(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows 8 and 9 of evidence.md 7: database and guard were both put back."""
+    longer = build(tmp_path / "longer", events=21)
+    anchored_in(ledger, tmp_path, note=newest(longer.database))
+
+    assert main(["verify"]) == 6
+    assert "events 19 to 20 are lost" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("note", "what"), [(None, "it cannot be read"), (b"x", "it holds no note")])
+def test_a_file_anchor_that_is_gone_leaves_it_undecided(
+    note: bytes | None, what: str, ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be gone to hide what it held."""
+    anchored_in(ledger, tmp_path, note=note)
+
+    assert main(["verify"]) == 3
+    assert what in capsys.readouterr().out

@@ -75,6 +75,20 @@ class FileAnchor:
         """
         return open_checkpoint(proof, logs=(self.log,)).checkpoint
 
+    def last_note(self) -> bytes | None:
+        """Return the last note in the file that the log signed, None where there is none; nothing is written.
+
+        Raises: HolderFileError where the file cannot be read.
+        """
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                return self._newest_note(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as exc:
+            raise HolderFileError(self.path, exc.strerror or str(exc)) from exc
+
     @contextlib.contextmanager
     def _open(self) -> Iterator[int]:
         try:
@@ -97,12 +111,17 @@ class FileAnchor:
         return descriptor
 
     def _newest(self, descriptor: int) -> Checkpoint | None:
-        """Return the last checkpoint in the file that the log signed, None where there is none."""
+        note = self._newest_note(descriptor)
+        return None if note is None else self.read(note)
+
+    def _newest_note(self, descriptor: int) -> bytes | None:
         end = os.fstat(descriptor).st_size
         blocks = os.pread(descriptor, _TAIL, max(0, end - _TAIL)).split(_DIVIDER)
         for text, lines in zip(blocks[-2::-1], blocks[:0:-1], strict=True):
+            note = text + _DIVIDER + lines.removesuffix(b"\n") + b"\n"
             with contextlib.suppress(FormatError, SignatureError):
-                return self.read(text + _DIVIDER + lines.removesuffix(b"\n") + b"\n")
+                self.read(note)
+                return note
         return None
 
     def _compare(self, newest: Checkpoint, tip: SignedTip, tree: TiledTree) -> None:
