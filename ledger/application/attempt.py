@@ -81,6 +81,18 @@ class RecordBrokenError(FailedError):
         self.cause, self.after = cause, after
 
 
+class OutOfSightError(FailedError):
+    """The node went out of sight in a step, so that nobody knows what became of it; the attempt stays open."""
+
+    def __init__(self, step: Step, cause: LedgerError) -> None:
+        super().__init__(
+            f"{step.kind} of {step.vsn} broke off: {cause}",
+            fact=cause.fact,
+            hint=f"{cause.hint}; when the node is up, `release-ledger recover` closes the attempt",
+        )
+        self.step, self.cause = step, cause
+
+
 class Attempt:
     """The steps of one plan, done and recorded."""
 
@@ -162,6 +174,8 @@ class Attempt:
         except (RefusedError, CheckFailedError, FailedError) as exc:
             self._close_failed(step, exc)
             raise
+        except (UsageError, LockedError) as exc:
+            raise OutOfSightError(step, exc) from exc
         self._append(event)
 
     def _do(self, step: Step) -> AnyReleaseEvent:

@@ -8,8 +8,8 @@ import pytest
 
 from ledger.adapters.embedded_node import BootImpossibleError, EmbeddedNode
 from ledger.adapters.staging import StagingFailedError
-from ledger.application.attempt import MissingPackageError, UnexpectedStateError
-from ledger.application.ports import CheckRefusedError, RelupCrashedError, StepFailedError
+from ledger.application.attempt import MissingPackageError, OutOfSightError, UnexpectedStateError
+from ledger.application.ports import CheckRefusedError, NodeDownError, RelupCrashedError, StepFailedError
 from ledger.domain.events import NodeRestarted, OperationFailed, OperationRequested, ReleaseInstalled
 from ledger.domain.outcomes import Installed, Removed
 from ledger.domain.records import Verb
@@ -183,3 +183,17 @@ def test_settings_that_an_install_changed_are_named_in_its_event(desk: Desk) -> 
 
     installed = next(event for event in desk.events if isinstance(event, ReleaseInstalled))
     assert installed.settings == ("emqx/limit changed",)
+
+
+def test_a_node_that_goes_out_of_sight_in_a_step_leaves_the_attempt_open(desk: Desk) -> None:
+    """PRODUCT section 10: 4, the node may have changed; the intent stands until `recover`."""
+    desk.offer("4.4.16")
+    desk.handler = Broken(desk, NodeDownError("emqx@h1", fact="nothing listens"))
+
+    with pytest.raises(OutOfSightError) as caught:
+        desk.change(Verb.UPGRADE, "4.4.16")
+
+    assert caught.value.code == 4
+    assert "release-ledger recover" in caught.value.hint
+    assert desk.names == ["operation_requested", "unpacked"]
+    assert desk.node.open_attempt is not None

@@ -118,6 +118,25 @@ def test_a_node_that_is_down_or_hangs_ends_with_1_and_no_event(host: Host) -> No
     assert len(host.events()) == 1
 
 
+def test_a_node_that_dies_in_an_install_leaves_the_attempt_to_recover(host: Host) -> None:
+    host.offer(SLOW)
+    with host.begin("upgrade", SLOW) as slow:
+        while "unpacked" not in host.names():
+            time.sleep(0.05)
+        host.node.kill()
+        _, err = slow.communicate(timeout=60)
+    host.node.start()
+
+    recovered = host.run("recover")
+
+    assert slow.returncode == 4
+    assert "release-ledger recover" in err
+    assert recovered.code == 0
+    assert host.names()[1:] == ("operation_requested", "unpacked", "node_restarted", "operation_recovered")
+    assert host.versions() == {SLOW: "unpacked", "4.4.0": "permanent"}
+    host.assert_all_agree()
+
+
 def test_of_two_commands_at_once_one_is_told_who_is_at_work(host: Host) -> None:
     host.offer("4.4.16", "4.4.1")
 
