@@ -100,9 +100,10 @@ known(Node, V) ->
     case {status(Node, V), filelib:is_regular("releases/" ++ V ++ "/start.boot")} of
         {unpacked, false} ->
             ok = erl_tar:extract(package(V), [compressed, keep_old_files]),
-            {ok, [{release, _, _, Libs}]} = file:consult("releases/" ++ V ++ "/emqx.rel"),
+            RelFile = filename:join([root(), "releases", V, "emqx.rel"]),
+            {ok, [{release, _, _, Libs}]} = file:consult(RelFile),
             Dirs = [{element(1, L), element(2, L), filename:join(root(), "lib")} || L <- Libs],
-            ok = release_handler:create_RELEASES(root(), "releases", "releases/" ++ V ++ "/emqx.rel", Dirs),
+            ok = release_handler:create_RELEASES(root(), filename:join(root(), "releases"), RelFile, Dirs),
             unpacked;
         {Status, _} -> Status
     end.
