@@ -57,6 +57,8 @@ class BundleSample:
 
 def is_bundle(files: Files) -> bool:
     """Tell whether *files* are meant as a bundle of ours, and not as tiles of any log."""
+    if files.names == {CHECKPOINT}:
+        return False  # a log that is empty yet; where its checkpoint says more, its tiles are missing
     return bool({MANIFEST, SUMS} & files.names) or not any(name.startswith("tile/") for name in files.names)
 
 

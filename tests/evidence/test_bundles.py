@@ -232,3 +232,12 @@ def test_the_tiles_of_sunlight_have_the_root_of_their_checkpoint(tmp_path: Path)
 
     assert (tree.verdict, tree.size, tree.level) == (Verdict.VERIFIED, 300, Level.TREE)
     assert signed.verdict is Verdict.UNDECIDED
+
+
+def test_a_checkpoint_alone_is_no_log_of_its_size(ledger: Case, tmp_path: Path) -> None:
+    """Row 14: everything else of a bundle is missing."""
+    (tmp_path / "checkpoint").write_bytes(newest(ledger.database))
+
+    report = verify_path(Task(path=tmp_path, trust=ledger.trust))
+
+    assert report.verdict is Verdict.UNDECIDED
