@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ledger.adapters.audit_state import AuditState
     from ledger.adapters.export_desk import ExportDesk
     from ledger.adapters.identity import Identity
+    from ledger.adapters.sight import HostSight
     from ledger.adapters.witness_folder import WitnessPlace
     from ledger.adapters.witness_server import WitnessServer
     from ledger.application.anchoring import Holders
@@ -138,7 +139,7 @@ def at_work(
     from ledger.adapters.identity import new_id  # noqa: PLC0415 # as the module says
 
     with open_record(settings.ledger.value, after=after) as (record, identity):
-        nodes = [record.releases(stream) for stream in record.streams()]
+        nodes = [node for node in map(record.releases, record.streams()) if node.registered]
         node = choose([(node.node, node.id, node) for node in nodes], settings.node.value)
         root = Path(node.root)
         yield Bench(
@@ -256,6 +257,23 @@ def existing_ledger(folder: Path) -> MadeLedger:
     places = open_folder(folder)
     key = places.read_key()
     return MadeLedger(folder=places.path, origin=key.origin, vkey=str(key.vkey), key_file=places.key_file, made=False)
+
+
+def host_sight() -> "HostSight":
+    """Return what looks at this host for ``check`` and ``packages``."""
+    from ledger.adapters.sight import HostSight  # noqa: PLC0415 # as the module says
+
+    return HostSight()
+
+
+def share_ledger(folder: Path, group: str) -> None:
+    """Let *group* read the ledger.
+
+    Raises: GroupError.
+    """
+    from ledger.adapters.ledger_group import share  # noqa: PLC0415 # as the module says
+
+    share(folder, group)
 
 
 def contexts_of(

@@ -13,13 +13,14 @@ from unicodedata import normalize
 
 from cli import bootstrap
 from cli.errors import InterruptedByUserError, NotConfirmedError
-from cli.options import ChangeOptions, InstallationOptions, Overridable, RecoverOptions
+from cli.options import ChangeOptions, InstallationOptions, LeaveOptions, Overridable, RecoverOptions
 from cli.outside import held_outside
 from cli.reading import ask
 from cli.render_change import outcome_json, plan_text, warning_text
 from cli.session import Session
 from ledger.application.operations import Operations, Options, Outcome
 from ledger.application.ports import NodeDownError
+from ledger.domain.forecast import restart_forecast
 from ledger.domain.reason import Rule
 from ledger.domain.records import Verb
 from ledger.domain.version import Vsn
@@ -97,7 +98,7 @@ def change(
     return 0
 
 
-def why(options: Reasoned, session: Session) -> tuple[str | None, str | None]:
+def why(options: Reasoned | LeaveOptions, session: Session) -> tuple[str | None, str | None]:
     """Return reason and ticket, from the command line or the environment.
 
     Raises: PolicyError where policy demands one that is not given.
@@ -179,6 +180,10 @@ def _done(bench: bootstrap.Bench, do: Callable[[Operations], Outcome], session: 
 def _tell(outcome: Outcome, session: Session) -> None:
     for reason in outcome.warnings:
         session.terminal.advise(warning_text(reason))
+    forecast = restart_forecast(outcome.after)
+    if outcome.result != "planned" and forecast.lost:
+        session.terminal.advise(f"a restart now {forecast.words}")
+        session.terminal.advise(f"hint: `release-ledger permanent {forecast.lost[0]}` keeps the trial")
     if session.json:
         session.terminal.write(outcome_json(outcome))
     elif outcome.result == "planned":

@@ -23,7 +23,7 @@ DEFAULT_ROOT = Path("/usr/lib/emqx")
 FILE_NAME = "config.toml"
 DRIVERS = ("auto", "node", "script", "embedded")
 
-_TEXTS = frozenset({"node", "driver", "root"})
+_TEXTS = frozenset({"node", "driver", "root", "group"})
 _POLICY: Mapping[str, type] = {"require_reason": bool, "require_ticket": bool, "holders": int, "anchors": list}
 _WANTED: Mapping[type, str] = {
     str: "a text in quotes",
@@ -79,6 +79,7 @@ class Settings(NamedTuple):
     node: Setting[str | None]
     driver: Setting[str]
     root: Setting[Path | None]
+    group: Setting[str | None]
     require_reason: Setting[bool]
     require_ticket: Setting[bool]
     holders: Setting[int]
@@ -136,6 +137,7 @@ def read_settings(
         node=text("node", node),
         driver=Setting(driver.value or "auto", driver.source),
         root=_root(environ, own, host),
+        group=own.get("group") or host.get("group") or Setting(None, "default"),
         require_reason=policy("require_reason", default=False),
         require_ticket=policy("require_ticket", default=False),
         holders=policy("holders", 0),

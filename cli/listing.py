@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from shutil import which
 
+from cli.notes import Notes, notes_of
 from cli.options import FilterOptions
 from cli.reading import ask, meant, now
 from cli.render_log import event_json, one_line, paragraphs
@@ -49,20 +50,33 @@ def list_events(wanted: FilterOptions, *, session: Session, oneline: bool, proof
     if wanted.vsn is not None:
         check_version(wanted.vsn)
 
-    def question(view: View, _: sqlite3.Connection) -> tuple[Line, ...]:
+    def question(view: View, _: sqlite3.Connection) -> tuple[tuple[Line, ...], Notes]:
         if session.settings.node.value is not None:
             meant(view.nodes(), session)
-        return view.lines(filter_of(wanted, view, session.settings.node.value))
+        return view.lines(filter_of(wanted, view, session.settings.node.value)), notes_of(view)
 
-    lines = ask(session, question)
+    lines, notes = ask(session, question)
     if session.json:
         with open_ledger(session.settings.ledger.value) as ledger:
             prove = _prover(ledger) if proof and lines else _unproved
-            _print((event_json(event_at(ledger, line.number), proof=prove(line.number)) for line in lines), session)
+            stored = ((line.number, event_at(ledger, line.number)) for line in lines)
+            _print((event_json(event, proof=prove(number), notes=notes) for number, event in stored), session)
     else:
-        texts = (one_line(line) if oneline else paragraphs(line) for line in lines)
+        texts = (one_line(line, notes=notes) if oneline else paragraphs(line, notes=notes) for line in lines)
         if not (sys.stdout.isatty() and _paged(texts)):
             _print(texts, session)
+        for hint in _hints(lines):
+            session.terminal.advise(hint)
+
+
+def _hints(lines: tuple[Line, ...]) -> Iterator[str]:
+    """Yield what a reader of these lines may want next, newest first."""
+    if lines:
+        yield f"hint: `release-ledger show {lines[0].number}` tells one in full"
+    if undone := next((line for line in lines if line.type == "node_restarted"), None):
+        yield f"hint: `release-ledger diff {max(undone.number - 1, 0)} {undone.number}` tells what the restart changed"
+    if drift := next((line for line in lines if line.type == "drift_observed"), None):
+        yield f"hint: event {drift.number} was not done through the ledger: `release-ledger note {drift.number} TEXT`"
 
 
 def _unproved(_: int) -> None:

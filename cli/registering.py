@@ -88,7 +88,7 @@ def register_installation(
 def _registered(options: InstallationOptions, session: Session, *, makes_ledger: bool, origin: str | None) -> _Done:
     reason, ticket = why(options, session)
     stated = stated_facts(edition=options.edition, otp=options.otp, os_name=options.os, arch=options.arch)
-    root = _root(options, session)
+    root = root_of(options, session)
     found = drivers.find_out(root)
     node = node_name(session.settings.node.value, found.node_name, host=bootstrap.host_name())
     rehearsal = driver_of(options, session) == "embedded"
@@ -114,10 +114,16 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
     if registration.node.root != claim.root:
         raise OtherRootError(node, registration.node.root)
     other = drivers.mark_installation(root, made.folder)
+    if session.settings.group.value is not None:
+        bootstrap.share_ledger(folder, session.settings.group.value)
     return _Done(ledger=made, registration=registration, other_ledger=other, stated=stated)
 
 
-def _root(options: InstallationOptions, session: Session) -> Path:
+def root_of(options: InstallationOptions, session: Session) -> Path:
+    """Return the root that is meant.
+
+    Raises: RootMissingError, NotAnInstallationError.
+    """
     named = Path(options.root) if options.root else session.settings.root.value
     if named is None:
         raise RootMissingError

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from ledger.application.operations import Outcome
+from ledger.domain.forecast import restart_forecast
 from ledger.domain.reason import Reason
 from ledger.domain.tables import Table
 
@@ -31,6 +32,7 @@ def outcome_json(outcome: Outcome) -> str:
         "last_event": events[-1] if events else None,
         "before": _rows(outcome.before.memory),
         "releases": _rows(outcome.after.memory),
+        "restart": restart_forecast(outcome.after).to_record(),
         "warnings": [_warning(reason) for reason in outcome.warnings],
     }
     return (
@@ -53,6 +55,7 @@ def _plan_lines(outcome: Outcome) -> Iterator[str]:
     yield from _table(outcome.before.memory)
     yield "Installed versions after:"
     yield from _table(outcome.after.memory)
+    yield f"A restart then {restart_forecast(outcome.after).words}"
     yield f"Digest of the plan: {outcome.plan.sha256}"
 
 

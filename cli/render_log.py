@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cli.notes import Notes, note_lines, note_records
+from cli.placing import Place, place_record
 from cli.plain_text import plain
 from projections.history import Line, type_of
 from projections.read import StoredEvent
@@ -15,19 +17,22 @@ from projections.read import StoredEvent
 SCHEMA = "release-ledger/event/1"
 
 
-def paragraphs(line: Line) -> str:
-    """Return one event as a paragraph."""
-    return "".join(f"{text}\n" for text in _paragraph(line)) + "\n"
+def paragraphs(line: Line, *, notes: Notes) -> str:
+    """Return one event as a paragraph, with the *notes* on it."""
+    return "".join(f"{text}\n" for text in (*_paragraph(line), *_notes(line, notes))) + "\n"
 
 
-def one_line(line: Line) -> str:
-    """Return one event on one line."""
-    parts = (str(line.number), line.recorded_at, node_of(line), line.actor, line.words, line.ticket, *_marks(line))
+def one_line(line: Line, *, notes: Notes) -> str:
+    """Return one event on one line, with what corrects it."""
+    marks = (*_marks(line), *note_lines(line.event_id, notes))
+    parts = (str(line.number), line.recorded_at, node_of(line), line.actor, line.words, line.ticket, *marks)
     return "  ".join(plain(part) for part in parts if part) + "\n"
 
 
-def event_record(stored: StoredEvent, *, proof: str | None = None) -> Mapping[str, Any]:
-    """Return one event for machines, with all that its envelope says of it, and the *proof* of its place."""
+def event_record(
+    stored: StoredEvent, *, proof: str | None = None, notes: Notes | None = None, place: Place | None = None
+) -> Mapping[str, Any]:
+    """Return one event for machines: what its envelope says of it, the *proof* of its place, and the *notes* on it."""
     envelope = stored.envelope
     record = {
         "schema": SCHEMA,
@@ -43,15 +48,20 @@ def event_record(stored: StoredEvent, *, proof: str | None = None) -> Mapping[st
         "source": envelope["source"],
         "reason": envelope.get("reason"),
         "ticket": envelope.get("ticket"),
+        "corrects": envelope.get("corrects"),
         "data": stored.data,
+        "notes": None if notes is None else note_records(envelope["event_id"], notes),
+        "place": None if place is None else place_record(stored, place),
         "proof": proof,
     }
     return {name: value for name, value in record.items() if value is not None}
 
 
-def event_json(stored: StoredEvent, *, proof: str | None = None) -> str:
+def event_json(
+    stored: StoredEvent, *, proof: str | None = None, notes: Notes | None = None, place: Place | None = None
+) -> str:
     """Return one event as one line of JSON."""
-    return json.dumps(event_record(stored, proof=proof), separators=(",", ":")) + "\n"
+    return json.dumps(event_record(stored, proof=proof, notes=notes, place=place), separators=(",", ":")) + "\n"
 
 
 def node_of(line: Line) -> str:
@@ -72,6 +82,10 @@ def _paragraph(line: Line) -> Iterator[str]:
     ):
         if value:
             yield f"  {title:<8}{plain(value)}"
+
+
+def _notes(line: Line, notes: Notes) -> Iterator[str]:
+    return (f"  {text}" for text in note_lines(line.event_id, notes))
 
 
 def _marks(line: Line) -> Iterator[str]:

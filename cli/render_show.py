@@ -5,23 +5,35 @@ The members of an event stand as they are recorded, one a line; digests are not 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from cli.notes import Notes, note_lines
+from cli.placing import Place, place_lines
 from cli.plain_text import plain
+from cli.render_checks import checks_of
 from cli.render_log import event_record
 from projections.attempts import AttemptInFull
 from projections.history import type_of
 from projections.read import StoredEvent
 
-SCHEMA = "release-ledger/attempt/1"
+SCHEMA = "release-ledger/attempt_in_full/1"
 
 
-def attempt_text(attempt: AttemptInFull) -> str:
+class Beside(NamedTuple):
+    """What shows beside events and is not in them: notes, their place in the log, proofs that were asked for."""
+
+    notes: Notes
+    place: Place
+    proofs: Mapping[int, str]
+
+
+def attempt_text(attempt: AttemptInFull, events: Sequence[StoredEvent], *, beside: Beside) -> str:
     """Return an attempt for people."""
-    return "".join(f"{line}\n" for line in _attempt_lines(attempt))
+    lines = (*_attempt_lines(attempt), *_note_lines(events, beside), *place_lines(events, beside.place))
+    return "".join(f"{line}\n" for line in lines)
 
 
-def event_text(event: StoredEvent) -> str:
+def event_text(event: StoredEvent, *, beside: Beside) -> str:
     """Return an event that belongs to no attempt for people."""
     envelope = event.envelope
     rows = (
@@ -31,13 +43,20 @@ def event_text(event: StoredEvent) -> str:
         ("why", envelope.get("reason")),
         ("ticket", envelope.get("ticket")),
         ("id", envelope["event_id"]),
+        ("corrects", envelope.get("corrects")),
     )
     head = f"event {event.number}: {type_of(event.topic).replace('_', ' ')}"
-    lines = (head, *_rows(rows), *(f"    {line}" for line in _members(event.data)))
+    lines = (
+        head,
+        *_rows(rows),
+        *(f"    {line}" for line in _members(event.data)),
+        *_note_lines((event,), beside),
+        *place_lines((event,), beside.place),
+    )
     return "".join(f"{line}\n" for line in lines)
 
 
-def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent], *, proofs: Mapping[int, str]) -> str:
+def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent], *, beside: Beside) -> str:
     """Return an attempt as one line of JSON, its events as ``log --json`` gives them."""
     record = {
         "schema": SCHEMA,
@@ -60,7 +79,11 @@ def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent], *, proof
         "events": [attempt.first_event, attempt.last_event],
         "first_event": attempt.first_event,
         "last_event": attempt.last_event,
-        "record": [event_record(event, proof=proofs.get(event.number)) for event in events],
+        "checks": [check._asdict() for check in checks_of(attempt.asked)] if "verb" in attempt.asked else None,
+        "record": [
+            event_record(event, proof=beside.proofs.get(event.number), notes=beside.notes, place=beside.place)
+            for event in events
+        ],
     }
     return (
         json.dumps({name: value for name, value in record.items() if value is not None}, separators=(",", ":")) + "\n"
@@ -81,22 +104,33 @@ def _attempt_lines(attempt: AttemptInFull) -> Iterator[str]:
             ("who", _who(attempt.actor)),
             ("why", attempt.reason),
             ("ticket", attempt.ticket),
+            ("options", ", ".join(attempt.asked.get("options", ()))),
+            ("allowed", ", ".join(attempt.asked.get("allowed", ()))),
+            ("plan", ", ".join(f"{step['step']} {step['vsn']}" for step in attempt.asked.get("plan", ()))),
             ("events", f"{attempt.first_event} to {attempt.last_event}"),
         )
     )
     if attempt.package:
         yield "  package"
         yield from (f"    {line}" for line in _members(attempt.package))
-    for reason in (*attempt.asked.get("warnings", ()), *attempt.reasons):
-        yield f"  {plain(reason['rule'])}: {plain(reason['message'])}"
-        yield f"    {plain(reason['fact'])}"
-        yield f"    hint: {plain(reason['hint'])}"
+    if "verb" in attempt.asked:
+        yield "  checks"
+        for check in checks_of(attempt.asked):
+            yield f"    {check.verdict} {check.rule}: {plain(check.fact)}"
+            if check.hint:
+                yield f"      hint: {plain(check.hint)}"
     for step in attempt.steps:
         yield f"  event {step.number}: {step.type.replace('_', ' ')}, {step.took_us / 1_000_000:.3f} s"
         yield from (f"    {line}" for line in _members(step.data))
     if attempt.ended is not None:
         yield f"  event {attempt.last_event}: {attempt.outcome.replace('_', ' ')}"
         yield from (f"    {line}" for line in _members(attempt.ended, without=("reasons",)))
+
+
+def _note_lines(events: Sequence[StoredEvent], beside: Beside) -> Iterator[str]:
+    for event in events:
+        for line in note_lines(event.envelope["event_id"], beside.notes):
+            yield f"  on event {event.number}: {line}"
 
 
 def _rows(rows: Sequence[tuple[str, str | None]]) -> Iterator[str]:

@@ -1,18 +1,25 @@
 """The table of versions: EMQX's words for people, one object a node for machines (PRODUCT sections 5, 10)."""
 
 import json
+import sys
+from collections.abc import Mapping, Sequence
 
 from cli.plain_text import plain
 from cli.reading import Answer
+from cli.session import Session
+from cli.table import table_text
 from projections.nodes import NodeTable
 
 VERSIONS_SCHEMA = "release-ledger/versions/1"
 ROOT_DIR_SCHEMA = "release-ledger/root_dir/1"
 
 
-def versions_text(answer: Answer) -> str:
+def versions_text(answer: Answer, session: Session) -> str:
     """Return the table as ``emqx versions`` prints it, with a column of nodes where there are several."""
     several = len(answer.nodes) > 1
+    if sys.stdout.isatty() and several:
+        listed = [(node_label(node), vsn, status) for node in answer.nodes for vsn, status in node.releases]
+        return "Installed versions:\n" + table_text(("Node", "Version", "Status"), listed, session)
     rows = (
         f"* {vsn}\t{status}" + (f"\t{node_label(node)}" if several else "")
         for node in answer.nodes
@@ -26,12 +33,15 @@ def node_label(node: NodeTable) -> str:
     return plain(node.node) + (" (rehearsal)" if node.kind == "rehearsal" else "")
 
 
-def versions_json(answer: Answer) -> str:
-    """Return one line of JSON for each node; what is not known is a missing member."""
+def versions_json(answer: Answer, *, live: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Return one line of JSON for each node; what is not known is a missing member.
+
+    *live* has, by stream, how each node differs from its table.
+    """
     as_of: dict[str, object] = {"tree_size": answer.size}
     if answer.root:
         as_of["root"] = answer.root
-    return "".join(_as_line(node, as_of) for node in answer.nodes)
+    return "".join(_as_line(node, as_of, None if live is None else live[node.stream]) for node in answer.nodes)
 
 
 def root_dir_text(node: NodeTable, *, raw: bool) -> str:
@@ -45,7 +55,7 @@ def root_dir_json(node: NodeTable) -> str:
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
-def _as_line(node: NodeTable, as_of: dict[str, object]) -> str:
+def _as_line(node: NodeTable, as_of: dict[str, object], differences: Sequence[str] | None) -> str:
     record: dict[str, object] = {
         "schema": VERSIONS_SCHEMA,
         "node": node.node,
@@ -55,6 +65,7 @@ def _as_line(node: NodeTable, as_of: dict[str, object]) -> str:
         "boots_next": node.boots_next,
         "open_attempt": None if node.open_attempt is None else node.open_attempt.attempt,
         "as_of": as_of,
+        "live": None if differences is None else {"differences": list(differences)},
     }
     known = {name: value for name, value in record.items() if value is not None}
     return json.dumps(known, separators=(",", ":")) + "\n"

@@ -37,7 +37,7 @@ class Terminal:
         self.lost: OSError | None = None
         self._talkative = not quiet and (verbose or err.isatty())
         self._bars = not quiet and err.isatty()
-        self._no_color = no_color
+        self.no_color = no_color
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -92,7 +92,7 @@ class Terminal:
         from rich.console import Console  # noqa: PLC0415 # only a long unpacking on a terminal pays for it
         from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415 # as above
 
-        console = Console(file=self.err, no_color=self._no_color or None)
+        console = Console(file=self.err, no_color=self.no_color or None)
         columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True)
         self._task = self._progress.add_task("", total=total)

@@ -6,10 +6,12 @@ from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
 
+from ledger.adapters.clock import SystemClock
 from ledger.adapters.installation_root import InstallationRoot
 from ledger.adapters.ledger_folder import LedgerFolder
 from ledger.adapters.lock import INSTALLATION_LOCK, FileLock, LockHeldError
 from ledger.application.readiness import Disk, Keeping
+from ledger.application.record_ports import Moment
 from ledger.domain.observation import Observation
 from ledger.errors import LedgerError, UsageError
 from ledger.tlog.checkpoint import Checkpoint
@@ -19,6 +21,30 @@ from ledger.tlog.note import Note
 _PACKED = (".zip", ".tar.gz")
 _SCRIPT = "install_upgrade.escript"
 _SHARED_FOLDER, _SHARED_FILE = 0o050, 0o040
+
+
+class HostSight:
+    """All that is looked at, as one thing for whoever may not import adapters."""
+
+    def now(self) -> Moment:
+        """Return what the clock of this host says."""
+        return SystemClock().read()
+
+    def look_under(self, root: Path, observe: Callable[[], Observation]) -> tuple[Disk, Observation | LedgerError]:
+        """As the function ``look_under``."""
+        return look_under(root, observe)
+
+    def packages(self, root: Path) -> tuple[Path, ...]:
+        """As the function ``package_files``."""
+        return package_files(root)
+
+    def digest_of(self, path: Path) -> str:
+        """As the function ``digest_of``."""
+        return digest_of(path)
+
+    def keeping_of(self, folder: Path, *, stored: int, newest: bytes | None, group: str | None) -> Keeping:
+        """As the function ``keeping_of``."""
+        return keeping_of(folder, stored=stored, newest=newest, group=group)
 
 
 class UnreadablePackageError(UsageError):

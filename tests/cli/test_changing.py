@@ -113,6 +113,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(lab: Lab) -> None:
         "Installed versions after:",
         "* 4.4.16\tpermanent",
         "* 4.4.0\told",
+        "A restart then boots 4.4.16; nothing changes",
     ]
     assert (events_of(lab), lab.rows()) == (before, {"4.4.0": "permanent"})
 

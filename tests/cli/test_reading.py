@@ -159,7 +159,7 @@ def test_show_tells_the_reasons_of_a_refusal(used: Lab) -> None:
     text = used.run("show", "6").out
 
     assert "outcome refused\n" in text
-    assert "  package: there is no package of 4.4.9\n" in text
+    assert "    refused package: there is no package of 4.4.9: looked for " in text
 
 
 def test_show_of_an_event_without_an_attempt_tells_the_event(used: Lab) -> None:

@@ -1,0 +1,147 @@
+"""Packages at hand: each packed file in ``releases/``, and whether its release may be installed now.
+
+What forbids it is judged by the rules that ``install`` is judged by, with nothing overridden.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from cli import bootstrap, drivers
+from cli.live import handler_of
+from cli.reading import ask, meant
+from cli.session import Session
+from cli.table import table_text
+from cli.whom import choose
+from ledger.application.ports import Installation, ReleaseHandler
+from ledger.application.preflight import Wish, prepare
+from ledger.domain.observation import Observation
+from ledger.domain.package import PackageName, PackageNameError
+from ledger.domain.package_facts import PackageFacts
+from ledger.domain.reason import Reason, Rule
+from ledger.domain.records import Verb
+from ledger.domain.releases import NodeReleases
+from ledger.domain.version import Vsn
+from projections.refold import node_now
+from projections.view import View
+
+SCHEMA = "release-ledger/package/1"
+_TARBALL = ("emqx-", ".tar.gz")
+
+
+class Offer(NamedTuple):
+    """One file: *may* tells whether its release may go now, *back* how one comes back from it."""
+
+    name: str
+    vsn: str
+    sha256: str
+    may: str
+    reasons: tuple[str, ...]
+    back: str
+
+
+def list_packages(*, session: Session) -> int:
+    """Print the packages at hand; return the exit code.
+
+    Raises: the errors of reading a ledger; NodeUnknownError, NodeAmbiguousError; as ``look_at``.
+    """
+    node = ask(session, lambda view, ledger: _node(view, ledger, session))
+    root = Path(node.root)
+    installation, handler = drivers.installation_at(root), handler_of(node, session)
+    with drivers.installation_lock(root).hold("packages", wait=0):
+        seen = handler.observe()
+    judge = _Judge(node, seen, handler, installation)
+    offers = [judge.offer(path) for path in bootstrap.host_sight().packages(root)]
+    if session.json:
+        session.terminal.write("".join(_as_json(offer) for offer in offers))
+    elif offers:
+        columns = ("File", "Version", "May go now", "Why not", "Way back", "SHA-256")
+        rows = [
+            (offer.name, offer.vsn or "-", offer.may, "; ".join(offer.reasons) or "-", offer.back, offer.sha256)
+            for offer in offers
+        ]
+        session.terminal.write(table_text(columns, rows, session))
+    else:
+        session.terminal.say("No packages: copy them into releases/ under the names under which they were published.")
+    return 0
+
+
+def _node(view: View, ledger: sqlite3.Connection, session: Session) -> NodeReleases:
+    nodes = meant(view.nodes(), session)
+    table = choose([(node.node, node.stream, node) for node in nodes], session.settings.node.value)
+    return node_now(ledger, table.stream)
+
+
+class _Judge:
+    """Judges the packages of one installation."""
+
+    def __init__(
+        self, node: NodeReleases, seen: Observation, handler: ReleaseHandler, installation: Installation
+    ) -> None:
+        self._node, self._seen, self._handler, self._installation = node, seen, handler, installation
+
+    def offer(self, path: Path) -> Offer:
+        """Return what is to be said of one file.
+
+        Raises: UnreadablePackageError.
+        """
+        vsn = _vsn_of(path.name)
+        if vsn is None:
+            reason = "its name is not that of a release package: keep the name under which it was published"
+            return Offer(path.name, "", bootstrap.host_sight().digest_of(path), "no", (reason,), "-")
+        found = self._installation.find_package(vsn)
+        meant_one = isinstance(found, PackageFacts) and found.name == path.name
+        digest = (
+            found.sha256 if isinstance(found, PackageFacts) and meant_one else bootstrap.host_sight().digest_of(path)
+        )
+        if isinstance(found, PackageFacts) and not meant_one:
+            return Offer(path.name, str(vsn), digest, "no", (f"{found.name} is taken instead",), "-")
+        status = self._seen.tables.status(str(vsn))
+        if self._seen.tables.running == str(vsn):
+            return Offer(path.name, str(vsn), digest, "no", ("it runs already",), self._way_back(vsn, ()))
+        wish = Wish(verb=Verb.INSTALL, target=vsn)
+        verdict = prepare(
+            wish, facts=self._node.facts, seen=self._seen, handler=self._handler, installation=self._installation
+        ).verdict
+        of_file = found if isinstance(found, tuple) and status is None else ()
+        reasons = tuple(dict.fromkeys(_words(reason) for reason in (*verdict.reasons, *of_file)))
+        may = "no" if reasons else "yes"
+        return Offer(path.name, str(vsn), digest, may, reasons, self._way_back(vsn, verdict.warnings))
+
+    def _way_back(self, vsn: Vsn, warnings: tuple[Reason, ...]) -> str:
+        running = Vsn.known(self._seen.tables.running)
+        if running is None or running == vsn:
+            return "-"
+        if any(reason.rule is Rule.RELUP and "no way back" in reason.message for reason in warnings):
+            return "none"
+        return f"{'downgrade' if vsn > running else 'upgrade'} {running}"
+
+
+def _words(reason: Reason) -> str:
+    return f"{reason.rule}: {reason.message}: {reason.fact}"
+
+
+def _vsn_of(name: str) -> Vsn | None:
+    try:
+        return PackageName.parse(name).vsn
+    except PackageNameError:
+        start, end = _TARBALL
+        return Vsn.known(name.removeprefix(start).removesuffix(end)) if name.endswith(end) else None
+
+
+def _members(offer: Offer) -> Iterator[tuple[str, object]]:
+    yield "schema", SCHEMA
+    yield "file", offer.name
+    if offer.vsn:
+        yield "vsn", offer.vsn
+    yield "sha256", offer.sha256
+    yield "may_go", offer.may == "yes"
+    yield "reasons", list(offer.reasons)
+    if offer.back != "-":
+        yield "way_back", offer.back
+
+
+def _as_json(offer: Offer) -> str:
+    return json.dumps(dict(_members(offer)), separators=(",", ":")) + "\n"

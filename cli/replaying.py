@@ -1,0 +1,149 @@
+"""Replaying: every event folded afresh from the record, then compared with the stored view and with the node.
+
+The fold is the aggregate's own; what is compared is what readers are shown (``views.db``) and,
+with ``--live``, what the node shows now.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from cli.exit_codes import DIFFERENT, DONE
+from cli.live import look_at
+from cli.plain_text import plain
+from cli.reading import ask, meant, now
+from cli.render_versions import node_label
+from cli.session import Session
+from ledger.application.reconcile import unrecorded
+from projections.history import line_of
+from projections.nodes import NodeTable
+from projections.read import root_at
+from projections.refold import refold
+from projections.versions import table_of
+from projections.view import View
+from projections.when import resolve_when
+
+if TYPE_CHECKING:
+    from ledger.domain.releases import NodeReleases
+
+SCHEMA, STATE_SCHEMA = "release-ledger/replay/1", "release-ledger/state/1"
+
+
+class State(NamedTuple):
+    """The table after one event."""
+
+    number: int
+    words: str
+    table: NodeTable
+
+
+class Replay(NamedTuple):
+    """What a replay gave: the nodes after event *last*, and each place where the view says something else."""
+
+    nodes: Mapping[str, "NodeReleases"]
+    tables: tuple[NodeTable, ...]
+    states: tuple[State, ...]
+    last: int
+    root: str | None
+    differences: tuple[str, ...]
+
+
+def replay(to: str | None, *, step: bool, live: bool, session: Session) -> int:
+    """Print what the events lead to; return the exit code.
+
+    Raises: the errors of reading a ledger; WhenError, NoSuchEventError, NodeUnknownError; as ``look_at``.
+    """
+    done = ask(session, lambda view, ledger: _replayed(view, ledger, to, step=step, session=session))
+    differences = done.differences
+    if live:
+        differences = (*differences, *_live(done, session))
+    if session.json:
+        session.terminal.write("".join(_state_json(state) for state in done.states))
+        session.terminal.write(_as_json(done, differences, live=live))
+    else:
+        session.terminal.write("".join(f"{plain(line)}\n" for line in _lines(done, differences, live=live)))
+    return DIFFERENT if differences else DONE
+
+
+def _replayed(view: View, ledger: sqlite3.Connection, to: str | None, *, step: bool, session: Session) -> Replay:
+    last = view.size() - 1 if to is None else resolve_when(view, to, now=now()).number
+    streams = {node.stream for node in meant(view.nodes(at=last), session)}
+    nodes: dict[str, NodeReleases] = {}
+    tables: dict[str, NodeTable] = {}
+    states: list[State] = []
+    differences: list[str] = []
+    for stored, _, node in refold(ledger, stop=last + 1):
+        if stored.stream not in streams:
+            continue
+        table, known = table_of(node, last_change=0), tables.get(stored.stream)
+        nodes[stored.stream], tables[stored.stream] = node, table
+        if step:
+            states.append(State(stored.number, line_of(stored, intent=None, before=None).words, table))
+        if table != known:
+            differences += _view_differs(view, stored.number, table)
+    for table in tables.values():
+        differences += _view_differs(view, last, table)
+    return Replay(nodes, tuple(tables.values()), tuple(states), last, root_at(ledger, last + 1), tuple(differences))
+
+
+def _view_differs(view: View, number: int, table: NodeTable) -> Iterator[str]:
+    shown = next((node for node in view.nodes(at=number) if node.stream == table.stream), None)
+    if table.registered and (shown is None or shown._replace(last_change=0) != table):
+        yield f"view at event {number}: {_in_words(shown)}; the events say: {_in_words(table)}"
+
+
+def _live(done: Replay, session: Session) -> Iterator[str]:
+    for node in done.nodes.values():
+        if node.registered:
+            yield from (f"node {node.node}: {text}" for text in unrecorded(node, look_at(node, session)))
+
+
+def _in_words(table: NodeTable | None) -> str:
+    if table is None:
+        return "nothing"
+    rows = ", ".join(f"{vsn} {status}" for vsn, status in table.releases) or "no release"
+    return f"{rows}; boots next {table.boots_next or 'nothing known'}"
+
+
+def _lines(done: Replay, differences: tuple[str, ...], *, live: bool) -> Iterator[str]:
+    for state in done.states:
+        yield f"event {state.number}: {state.words}"
+        yield f"  {node_label(state.table)}: {_in_words(state.table)}"
+    yield f"Replayed events 0 to {done.last}" + (f", root {done.root}" if done.root else "")
+    for table in done.tables:
+        yield f"{node_label(table)}: {_in_words(table)}"
+    yield from (f"differs: {text}" for text in differences)
+    if not differences:
+        yield "The view agrees" + (", and so does the node." if live else ".")
+
+
+def _as_json(done: Replay, differences: tuple[str, ...], *, live: bool) -> str:
+    as_of: dict[str, object] = {"tree_size": done.last + 1}
+    if done.root:
+        as_of["root"] = done.root
+    record = {
+        "schema": SCHEMA,
+        "as_of": as_of,
+        "nodes": [_table_record(table) for table in done.tables],
+        "compared_with": ["view", "node"] if live else ["view"],
+        "differences": list(differences),
+    }
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def _state_json(state: State) -> str:
+    record = {"schema": STATE_SCHEMA, "index": state.number, "words": state.words, **_table_record(state.table)}
+    return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def _table_record(table: NodeTable) -> dict[str, object]:
+    record: dict[str, object] = {
+        "node": table.node,
+        "kind": table.kind,
+        "releases": [{"vsn": vsn, "status": status} for vsn, status in table.releases],
+        "running": table.running,
+        "boots_next": table.boots_next,
+        "open_attempt": None if table.open_attempt is None else table.open_attempt.attempt,
+    }
+    return {name: value for name, value in record.items() if value is not None}
