@@ -83,11 +83,16 @@ class EmqxScript:
         self._connection = connection
         self._tell = tell
         self._seconds = seconds
+        self._said: list[str] = []
 
     @property
     def driver(self) -> Driver:
         """The driver that this is."""
         return Driver.SCRIPT
+
+    def said(self) -> tuple[str, ...]:
+        """Return each command of the script with the code that it ended with and what it said."""
+        return tuple(self._said)
 
     def observe(self) -> Observation:
         """Return what the node and its files show.
@@ -227,7 +232,9 @@ class EmqxScript:
         """Run the script; return what it said and, once the node is idle, what that shows."""
         os_pid = self._connection.look_when_idle().os_pid
         said = run_script(self._files, arguments, os_pid=os_pid, seconds=self._seconds, tell=self._tell)
-        for line in said.words.splitlines():
+        lines = said.words.splitlines()
+        self._said += (f"{said.command} ended with {said.code}", *lines)
+        for line in lines:
             self._tell(f"bin/emqx: {line}")
         return said, self._connection.look_when_idle()
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Protocol, assert_never
 
 from ledger.application.excerpts import captured, recordable, recordable_paths
-from ledger.application.ports import ReleaseHandler, ReleaseRecord, RelupCrashedError
+from ledger.application.ports import ReleaseHandler, ReleaseRecord, RelupCrashedError, Talkative
 from ledger.application.preflight import Preflight, Wish
 from ledger.application.reconcile import ORDERED, as_text, fold
 from ledger.domain.decisions import (
@@ -35,6 +35,9 @@ from ledger.domain.tables import Tables
 from ledger.errors import CheckFailedError, FailedError, LedgerError, LockedError, RefusedError, UsageError
 
 _FAILED = "failed"
+
+
+_KEEP_WHAT_RUNS = frozenset({StepKind.UNPACK, StepKind.REMOVE})
 
 
 class Teller(Protocol):
@@ -93,6 +96,14 @@ class OutOfSightError(FailedError):
         self.step, self.cause = step, cause
 
 
+class StepUndoneError(CheckFailedError):
+    """Unpacking or removing broke off: what runs is unchanged, which is exit 3 and not 4 (PRODUCT section 10)."""
+
+    def __init__(self, cause: FailedError) -> None:
+        super().__init__(str(cause), fact=cause.fact or "what runs is unchanged", hint=cause.hint)
+        self.cause = cause
+
+
 class Attempt:
     """The steps of one plan, done and recorded."""
 
@@ -133,7 +144,8 @@ class Attempt:
             self._say(step.before)
             self._step(step)
             self._say(step.after)
-        self._append(decide_completion(self.node, self._wish.verb, result="completed", by=self._by))
+        output = captured(words) if (words := self._said()) else None
+        self._append(decide_completion(self.node, self._wish.verb, result="completed", by=self._by, output=output))
         self._teller.advise(f"recorded as events {self.events[0]} to {self.events[-1]}")
 
     def _stage(self) -> None:
@@ -146,9 +158,10 @@ class Attempt:
             self._close_refused(exc)
             raise
         except FailedError as exc:
+            unchanged = StepUndoneError(exc)
             self._append(self._intent())
-            self._close_failed(plan.steps[0], exc)
-            raise
+            self._close_failed(plan.steps[0], unchanged)
+            raise unchanged from exc
 
     def _open(self) -> None:
         """Record the intent; where that is not possible, nothing stays of what was laid out."""
@@ -171,9 +184,16 @@ class Attempt:
     def _step(self, step: Step) -> None:
         try:
             event = self._do(step)
-        except (RefusedError, CheckFailedError, FailedError) as exc:
+        except (RefusedError, CheckFailedError) as exc:
             self._close_failed(step, exc)
             raise
+        except FailedError as exc:
+            if step.kind not in _KEEP_WHAT_RUNS or isinstance(exc, RecordBrokenError):
+                self._close_failed(step, exc)
+                raise
+            unchanged = StepUndoneError(exc)
+            self._close_failed(step, unchanged)
+            raise unchanged from exc
         except (UsageError, LockedError) as exc:
             raise OutOfSightError(step, exc) from exc
         self._append(event)
@@ -232,7 +252,7 @@ class Attempt:
             code=exc.code,
             cause=reason.message,
             hint=reason.hint,
-            output=captured((exc.fact,)),
+            output=captured((exc.fact, *self._said())),
         )
         try:
             seen = self._handler.observe()
@@ -256,6 +276,9 @@ class Attempt:
                 raise RecordBrokenError(exc, after=after) from exc
             raise
         self.node = fold(self.node, events)
+
+    def _said(self) -> tuple[str, ...]:
+        return self._handler.said() if isinstance(self._handler, Talkative) else ()
 
     def _say(self, lines: tuple[str, ...]) -> None:
         for line in lines:

@@ -7,7 +7,7 @@ same events. ``Installation`` reads one root and never changes it. Sizes are byt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
@@ -152,6 +152,15 @@ class ReleaseHandler(Protocol):
 
         Raises: OpenAttemptError where nothing tells what belongs into a file.
         """
+        ...
+
+
+@runtime_checkable
+class Talkative(Protocol):
+    """A driver that works through somebody else's tool, whose words are kept as a digest and an excerpt."""
+
+    def said(self) -> tuple[str, ...]:
+        """Return the lines that the tool has said through this driver, without secrets."""
         ...
 
 

@@ -34,6 +34,7 @@ from ledger.domain.records import (
     Context,
     InstallationFacts,
     Kind,
+    Output,
     PackageRecord,
     Resolution,
     StepKind,
@@ -255,14 +256,17 @@ def decide_drift(node: NodeReleases, seen: Observation, *, differences: tuple[st
     )
 
 
-def decide_completion(node: NodeReleases, verb: Verb, *, result: str, by: By) -> OperationCompleted:
-    """Return that an attempt reached what was asked for."""
+def decide_completion(
+    node: NodeReleases, verb: Verb, *, result: str, by: By, output: Output | None = None
+) -> OperationCompleted:
+    """Return that an attempt reached what was asked for; *output* is what somebody else's tool said."""
     return OperationCompleted(
         **_next(node, by),
         verb=str(verb),
         result=result,
         table_sha256=table_digest(node.tables),
         boots_next=node.tables.rel_vsn,
+        output=output,
     )
 
 

@@ -111,6 +111,7 @@ _CODECS: Mapping[object, tuple[Encode, Decode]] = {
     Tables: (_record_to, Tables.from_record),
     Run: (_record_to, Run.from_record),
     Output: (_record_to, Output.from_record),
+    Output | None: (_record_to, Output.from_record),
     InstallationFacts: (_record_to, InstallationFacts.from_record),
     PackageRecord: (_record_to, PackageRecord.from_record),
     PackageRecord | None: (_record_to, PackageRecord.from_record),

@@ -90,7 +90,7 @@ class OperationRefused(ReleaseEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class OperationCompleted(ReleaseEvent):
-    """An attempt reached what was asked for."""
+    """An attempt reached what was asked for; *output* is what somebody else's tool said meanwhile."""
 
     TOPIC = "emqx.release.operation_completed.v1"
 
@@ -98,6 +98,7 @@ class OperationCompleted(ReleaseEvent):
     result: str
     table_sha256: str
     boots_next: str | None
+    output: Output | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,6 +125,7 @@ _BY_TYPE: dict[object, st.SearchStrategy[object]] = {
     Tables: tables,
     Run: runs,
     Output: outputs,
+    Output | None: st.none() | outputs,
     InstallationFacts: facts,
     PackageRecord: packages,
     PackageRecord | None: st.none() | packages,

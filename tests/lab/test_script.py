@@ -59,7 +59,9 @@ def test_an_upgrade_by_script_has_the_words_and_events_of_any_other(plain: Host)
         "made_permanent",
         "operation_completed",
     ]
-    assert all("script" in str(event["data"]) for event in changes)
+    data = [dict(event["data"]) for event in changes if isinstance(event["data"], dict)]
+    assert {facts["driver"] for facts in data} == {"script"}
+    assert str(data[-1]["output"]["excerpt"]).startswith("bin/emqx unpack 4.4.16 ended with 0 | unzip [")
     plain.assert_all_agree()
     _assert_no_secret(plain, answer.out + answer.err)
 
