@@ -193,4 +193,4 @@ def _tell(outcome: Outcome, session: Session) -> None:
 def _text(option: str | None, setting: "Setting[str | None]") -> str | None:
     # NFC, as every text of a record is; what may not be recorded is refused where it is sealed.
     text = option if option is not None else setting.value
-    return normalize("NFC", text) if text else None
+    return normalize("NFC", text) if text and not text.isspace() else None

@@ -33,6 +33,18 @@ class OfflineChangeError(RefusedError):
         )
 
 
+class RehearsalDriverError(UsageError):
+    """A driver of running nodes was named for a rehearsal, which has none."""
+
+    def __init__(self, node: str, driver: str) -> None:
+        super().__init__(
+            f"{node} is a rehearsal, and the driver {driver} is for running nodes",
+            fact="what an installation is was fixed when it was registered; nothing was changed",
+            hint="leave --driver away to rehearse; name the running installation with --node, or `init` it in a ledger",
+        )
+        self.driver = driver
+
+
 class NotAnInstallationError(UsageError):
     """A folder holds no EMQX installation."""
 
@@ -48,10 +60,12 @@ class NotAnInstallationError(UsageError):
 def handler_of(node: "NodeReleases", *, driver: str, tell: Tell, offline: bool = False) -> ReleaseHandler:
     """Return the driver of *node*; *tell* hears what it does that takes its time.
 
-    Raises: OfflineChangeError.
+    Raises: OfflineChangeError, RehearsalDriverError.
     """
     # A rehearsal has no node but the embedded one, so it needs no option.
     if node.kind is Kind.REHEARSAL:
+        if driver not in {"auto", "embedded"}:
+            raise RehearsalDriverError(node.node, driver)
         driver = "embedded"
     elif driver == "embedded" and not offline:
         raise OfflineChangeError(node.node)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.adapters import durable
+from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.adapters.releases_file import Lib, ReleaseEntry
 from ledger.domain.records import Run
 from ledger.domain.status import ReleaseStatus
@@ -72,11 +73,11 @@ def read_state(root: Path) -> EmbeddedState | None:
     """
     path = root / STATE_FILE
     try:
-        text = path.read_bytes()
-    except FileNotFoundError:
+        text = read_if_there(path)
+    except FileNotReadError as exc:
+        raise EmbeddedStateError(path, exc.detail) from exc
+    if text is None:
         return None
-    except OSError as exc:
-        raise EmbeddedStateError(path, str(exc.strerror)) from exc
     try:
         return _state_from(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:

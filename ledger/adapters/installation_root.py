@@ -1,7 +1,6 @@
 """One root as the preflight reads it: packages, parts, relups, owners and space; never changed here."""
 
 import os
-import pwd
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -62,12 +61,11 @@ class InstallationRoot:
             return exc.otp_reason
 
     def owner(self) -> str:
-        """Return the user to whom ``releases/`` belongs, the user of the node."""
-        uid = (self._root / "releases").stat().st_uid
-        try:
-            return pwd.getpwuid(uid).pw_name
-        except KeyError:
-            return str(uid)
+        """Return the number of the user to whom ``releases/`` belongs, the user of the node.
+
+        Not the name: reasons are recorded, and a login name could never be erased there (RULINGS 5).
+        """
+        return str((self._root / "releases").stat().st_uid)
 
     def foreign_paths(self) -> tuple[str, ...]:
         """Return what another user owns, or this process cannot write, among what a change writes.

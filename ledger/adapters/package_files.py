@@ -20,6 +20,7 @@ from ledger.adapters.package_members import FETCH_AGAIN, Listing, unsound
 from ledger.adapters.package_tape import PackageReadError, Tape
 from ledger.adapters.package_tar import list_tar
 from ledger.adapters.package_zip import list_zip
+from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.domain.package import PackageName, PackageNameError
 from ledger.domain.package_facts import FoundPackages, PackageFacts, PackageForm
 from ledger.domain.reason import Reason
@@ -149,13 +150,13 @@ def _checksum_problems(path: Path, sha256: str) -> Iterator[Reason]:
     """Compare with the ``.sha256`` beside the package; one without it is fine (RULINGS 35)."""
     beside = path.with_name(f"{path.name}.sha256")
     try:
-        with beside.open("rb") as file:
-            text = file.read(_MAX_CHECKSUM).decode("ascii", "replace")
-    except FileNotFoundError:
+        data = read_if_there(beside, first=_MAX_CHECKSUM)
+    except FileNotReadError as exc:
+        yield unsound("the package's .sha256 cannot be read", f"{beside.name}: {exc.detail}")
         return
-    except OSError as exc:
-        yield unsound("the package's .sha256 cannot be read", f"{beside.name}: {exc.strerror}")
+    if data is None:
         return
+    text = data.decode("ascii", "replace")
     match = _CHECKSUM.fullmatch(text)
     if match is None:
         yield unsound("the package's .sha256 cannot be read", f"{beside.name} is not 64 hex digits")

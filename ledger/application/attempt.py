@@ -188,7 +188,7 @@ class Attempt:
             self._close_failed(step, exc)
             raise
         except FailedError as exc:
-            if step.kind not in _KEEP_WHAT_RUNS or isinstance(exc, RecordBrokenError):
+            if step.kind not in _KEEP_WHAT_RUNS or isinstance(exc, RecordBrokenError | UnexpectedStateError):
                 self._close_failed(step, exc)
                 raise
             unchanged = StepUndoneError(exc)

@@ -42,7 +42,7 @@ class Preflight:
     def package_record(self) -> PackageRecord | None:
         """The package as events name it."""
         package = self.package
-        if package is None:
+        if package is None or not package.sha256:  # a file that cannot be read has no digest to record
             return None
         return PackageRecord(name=package.name, size=package.size, sha256=package.sha256)
 

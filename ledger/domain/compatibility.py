@@ -191,7 +191,7 @@ def _emulator_restart(s: Situation, *, warns: bool) -> Finding:
 def _owner(s: Situation) -> Iterator[Finding]:
     if s.foreign:
         named = ", ".join(s.foreign[:5]) + (f" and {len(s.foreign) - 5} more" if len(s.foreign) > 5 else "")  # noqa: PLR2004 # five paths are enough to see the pattern
-        fact = f"the installation belongs to {s.owner}, these do not, or cannot be written: {named}"
+        fact = f"the installation belongs to user {s.owner}, these do not, or cannot be written: {named}"
         hint = f"`chown -R {s.owner}` them; `--allow owner` overrides with a reason"
         yield Finding(Reason(Rule.OWNER, "files to be written have another owner", fact, hint))
 
