@@ -12,7 +12,7 @@ from cli.session import Session
 from cli.whom import choose, those
 from projections.catch_up import read_folder
 from projections.nodes import NodeTable
-from projections.read import root_at
+from projections.roots import root_of
 from projections.view import View
 from projections.when import resolve_when
 
@@ -21,7 +21,7 @@ Ask = Callable[[View, sqlite3.Connection], _Answer]
 
 
 class Answer(NamedTuple):
-    """The tables of nodes and the moment they rest on: *size* events, with the root that was signed for them.
+    """The tables of nodes and the moment they rest on: *size* events, with their root.
 
     *stamped_later* tells that an event among them carries a later time than was asked for.
     """
@@ -57,7 +57,7 @@ def tables_at(session: Session, when: str | None) -> Answer:
         position = resolve_when(view, when, now=now()) if when else None
         size = view.size() if position is None else position.number + 1
         nodes = meant(view.nodes(at=None if position is None else position.number), session)
-        return Answer(nodes, size, root_at(ledger, size), position is not None and position.stamped_later)
+        return Answer(nodes, size, root_of(ledger, size), position is not None and position.stamped_later)
 
     return ask(session, question)
 

@@ -18,8 +18,8 @@ from cli.session import Session
 from ledger.application.reconcile import unrecorded
 from projections.history import line_of
 from projections.nodes import NodeTable
-from projections.read import root_at
 from projections.refold import refold
+from projections.roots import root_of
 from projections.versions import table_of
 from projections.view import View
 from projections.when import resolve_when
@@ -84,7 +84,7 @@ def _replayed(view: View, ledger: sqlite3.Connection, to: str | None, *, step: b
             differences += _view_differs(view, stored.number, table)
     for table in tables.values():
         differences += _view_differs(view, last, table)
-    return Replay(nodes, tuple(tables.values()), tuple(states), last, root_at(ledger, last + 1), tuple(differences))
+    return Replay(nodes, tuple(tables.values()), tuple(states), last, root_of(ledger, last + 1), tuple(differences))
 
 
 def _view_differs(view: View, number: int, table: NodeTable) -> Iterator[str]:

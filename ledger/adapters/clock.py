@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from ledger.application.record_ports import Moment
+from ledger.application.moment import Moment
 from ledger.domain.envelope import ClockReading
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

@@ -1,26 +1,19 @@
-"""What ``check`` and ``packages`` look at on one host: root, packages, scripts, lock, key, guard; nothing changes."""
+"""What ``check`` and ``packages`` look at on one host: root, packages, scripts, lock; nothing is changed."""
 
-import grp
 from collections.abc import Callable
-from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
 
 from ledger.adapters.clock import SystemClock
 from ledger.adapters.installation_root import InstallationRoot
-from ledger.adapters.ledger_folder import LedgerFolder
 from ledger.adapters.lock import INSTALLATION_LOCK, FileLock, LockHeldError
+from ledger.application.moment import Moment
 from ledger.application.readiness import Disk, Keeping
-from ledger.application.record_ports import Moment
 from ledger.domain.observation import Observation
 from ledger.errors import LedgerError, UsageError
-from ledger.tlog.checkpoint import Checkpoint
-from ledger.tlog.notation import FormatError
-from ledger.tlog.note import Note
 
 _PACKED = (".zip", ".tar.gz")
 _SCRIPT = "install_upgrade.escript"
-_SHARED_FOLDER, _SHARED_FILE = 0o050, 0o040
 
 
 class HostSight:
@@ -43,7 +36,9 @@ class HostSight:
         return digest_of(path)
 
     def keeping_of(self, folder: Path, *, stored: int, newest: bytes | None, group: str | None) -> Keeping:
-        """As the function ``keeping_of``."""
+        """As ``ledger.adapters.keeping.keeping_of``."""
+        from ledger.adapters.keeping import keeping_of  # noqa: PLC0415 # a list of packages needs no store and no key
+
         return keeping_of(folder, stored=stored, newest=newest, group=group)
 
 
@@ -114,46 +109,3 @@ def script_in_place(root: Path) -> str | None:
     except OSError:
         return None
     return found[0].name.removeprefix(f"{_SCRIPT}-") if found else None
-
-
-def keeping_of(folder: Path, *, stored: int, newest: bytes | None, group: str | None) -> Keeping:
-    """Return how the ledger in *folder*, of *stored* events with the *newest* note, is kept."""
-    places = LedgerFolder(folder.absolute())
-    keeping = Keeping(key="", stored=stored)
-    try:
-        key = places.read_key()
-        keeping = replace(keeping, key=f"{places.key_file}, of {key.origin}")
-    except (LedgerError, OSError) as exc:
-        keeping = replace(keeping, key_fault=_words(exc))
-    try:
-        note = places.guard.read()
-        guarded = None if note is None else Checkpoint.parse(Note.parse(note).text).size
-        keeping = replace(keeping, guarded=guarded)
-        if note is not None and newest is not None and guarded == stored and not _same_tree(note, newest):
-            keeping = replace(keeping, guard_fault="it holds another tree than the ledger")
-    except (LedgerError, FormatError, OSError) as exc:
-        keeping = replace(keeping, guard_fault=_words(exc))
-    if group is None:
-        return keeping
-    return replace(keeping, group=group, group_fault=group_fault(places, group))
-
-
-def group_fault(places: LedgerFolder, group: str) -> str:
-    """Return what keeps *group* from reading the ledger, nothing where it may."""
-    try:
-        gid = grp.getgrnam(group).gr_gid
-    except KeyError:
-        return f"there is no group {group}"
-    for path, wanted in ((places.path, _SHARED_FOLDER), (places.database, _SHARED_FILE)):
-        status = path.stat()
-        if status.st_gid != gid or status.st_mode & wanted != wanted:
-            return f"{path} is not readable for {group}"
-    return ""
-
-
-def _same_tree(note: bytes, other: bytes) -> bool:
-    return Note.parse(note).text == Note.parse(other).text
-
-
-def _words(exc: Exception) -> str:
-    return f"{exc}: {exc.fact}" if isinstance(exc, LedgerError) else str(exc)

@@ -13,24 +13,8 @@ from typing import Protocol
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import ApplicationRecorder, Mapper, Notification, StoredEvent
 
-from ledger.domain.envelope import ClockReading
+from ledger.application.moment import Clock
 from ledger.tlog.note import Signer, Verifier
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One reading of a clock: the time as records hold it, and what stands behind it."""
-
-    recorded_at: str
-    clock: ClockReading
-
-
-class Clock(Protocol):
-    """Tells the time of a record."""
-
-    def read(self) -> Moment:
-        """Return the present moment."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ledger.adapters.identity import new_id
-from ledger.application.record_ports import Moment, Recording
+from ledger.application.moment import Moment
+from ledger.application.record_ports import Recording
 from ledger.application.release_ledger import ReleaseLedger
 from ledger.domain.envelope import ClockReading, Stamp
 from ledger.domain.events import InstallationRegistered, NodeRestarted, ReleaseInstalled

@@ -14,7 +14,7 @@ import pytest
 from demo.emqx_installation import make_installation
 from demo.emqx_package import make_package
 from ledger.adapters import clock
-from ledger.application.record_ports import Moment
+from ledger.application.moment import Moment
 from tests.faults.disk_calls import Fault, Kind
 from tests.faults.host import DEEDS, STATED, Host, make_host, spec_of
 from tests.faults.invariants import all_agree, boots_a_known_version, nothing_left_over, nothing_twice, read_log

@@ -10,7 +10,7 @@ from typing import Any
 
 from cli.report.embedded import safe_json
 from ledger.adapters.ledger_folder import create_folder
-from ledger.application.record_ports import Moment
+from ledger.application.moment import Moment
 from ledger.domain.envelope import ClockReading
 from ledger.domain.events import AnyReleaseEvent, InstallationMoved, InstallationUnregistered, NoteAdded
 from ledger.domain.ledger_events import AnyEvent, EvidenceExported, LedgerNoteAdded
