@@ -9,6 +9,7 @@ it never edits; run again it finds nothing.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ledger.application.attempt import RecordBrokenError
 from ledger.application.excerpts import recordable_paths, recordable_removal
 from ledger.application.ports import (
     Installation,
@@ -27,7 +28,7 @@ from ledger.domain.outcomes import By
 from ledger.domain.records import Context, PlannedStep, Resolution, StepKind
 from ledger.domain.releases import NodeReleases, OpenAttempt, evolve
 from ledger.domain.status import ReleaseStatus
-from ledger.errors import OpenAttemptError
+from ledger.errors import FailedError, LockedError, OpenAttemptError, UsageError
 
 
 class RecoveryUndecidedError(OpenAttemptError):
@@ -110,10 +111,16 @@ class Recovery:
             case = self._survey(node, seen)
             findings = self._findings(node, seen, case, revived)
             if not findings.found:
-                return Recovered(findings=findings, result=None, done=(), events=(), node=node)
+                return self._noticed(node, seen, findings)
             if findings.found != revived and not confirm(findings):
                 raise RecoveryUndecidedError(findings.found, findings.todo)
             return self._close(node, seen, case, findings)
+
+    def _noticed(self, node: NodeReleases, seen: Observation, findings: Findings) -> Recovered:
+        """Record what happened since the last event, as every change does; there is nothing else to do."""
+        events = notice(node, seen, by=By(context=self._contexts(None), driver=self._handler.driver))
+        indexes = self._record.record(events) if events else ()
+        return Recovered(findings=findings, result=None, done=(), events=indexes, node=fold(node, events))
 
     def _revived(self, confirm: Callable[[Findings], bool]) -> tuple[str, ...]:
         """Make a node observable that is not, once *confirm* agrees; return what was done, in words."""
@@ -189,7 +196,7 @@ class Recovery:
         if case.unfinished is not None:
             removed = self._handler.remove_release(case.unfinished.vsn)
             removal = decide_removal(node, case.unfinished.vsn, recordable_removal(removed), by=by)
-            events += self._record.record((removal,))
+            events += self._recorded_after(removal)
             node = evolve(node, removal)
             done.append(f"finished the removal of {case.unfinished.vsn}")
         done += self._mend(case, identifier)
@@ -203,8 +210,18 @@ class Recovery:
             seen=after,
             by=by,
         )
-        events += self._record.record((closing,))
+        events += self._recorded_after(closing)
         return Recovered(findings=findings, result=result, done=tuple(done), events=events, node=evolve(node, closing))
+
+    def _recorded_after(self, event: AnyReleaseEvent) -> tuple[int, ...]:
+        """Record what was done already.
+
+        Raises: RecordBrokenError, which says so.
+        """
+        try:
+            return self._record.record((event,))
+        except (UsageError, LockedError, FailedError) as exc:
+            raise RecordBrokenError(exc) from exc
 
     def _catch_up(self, node: NodeReleases, seen: Observation, case: _Case, by: By) -> tuple[AnyReleaseEvent, ...]:
         """Return the events that are missing: steps in effect, a restart, what else was done meanwhile."""

@@ -15,7 +15,7 @@ from demo.emqx_installation import make_installation
 from demo.emqx_package import make_package
 from demo.emqx_tree import ReleaseSpec
 from tests.faults.child import Ran, run
-from tests.faults.disk_calls import Fault
+from tests.faults.disk_calls import Fault, Kind
 
 STATED = ("--edition", "ce", "--os", "ubuntu20.04")
 _LIBS = (("kernel", "8.5.3"), ("stdlib", "4.2"))
@@ -133,20 +133,44 @@ def make_host(folder: Path, *vsns: str) -> Host:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A command that is killed after it renamed something to a path with this *end*."""
+
+    command: tuple[str, ...]
+    end: str
+
+    def happen(self, host: Host) -> None:
+        """Break the command on *host*."""
+        put_back = host.keep()
+        calls = host.run(*self.command, counted=True).calls
+        put_back()
+        at = next(n for n, call in enumerate(calls, 1) if call.name == "rename" and call.path.endswith(self.end))
+        assert host.run(*self.command, fault=Fault(at, Kind.KILL_AFTER)).killed
+
+
+def half_permanent(host: Host) -> None:
+    """Let emqx_vars name the old version again, as a killed ``bin/emqx`` leaves it (otp.md 6.2)."""
+    path = host.root / "releases/emqx_vars"
+    path.write_text(f'{path.read_text(encoding="utf-8")}REL_VSN="4.4.0"\nERTS_VSN="12.1.5"\n', encoding="utf-8")
+
+
+@dataclass(frozen=True)
 class Deed:
-    """A command to break: what leads to it, and what it is for."""
+    """A command to break: what leads to it, the *damage* done then, and what it is for."""
 
     name: str
     before: tuple[tuple[str, ...], ...]
     command: tuple[str, ...]
     goal: Mapping[str, str]
     boots: str
+    damage: Callable[[Host], None] = lambda _: None
 
     def prepared(self, folder: Path) -> Host:
         """Return a host on which the command comes next."""
         host = make_host(folder)
         for arguments in self.before:
             host.do(*(str(host.root) if part == "ROOT" else part for part in arguments))
+        self.damage(host)
         return host
 
     def arguments(self, host: Host) -> tuple[str, ...]:
@@ -159,6 +183,9 @@ class Deed:
 
 
 _INIT = ("init", "--root", "ROOT", *STATED)
+_RECOVER = ("recover", "--yes")
+_ALONE, _KEPT = {"4.4.0": "permanent"}, {_NEW: "permanent", "4.4.0": "old"}
+_REMOVED, _PLACED, _STARTED = f"lib/.emqx-{_NEW}.ledger-tmp", f"releases/{_NEW}", "data/embedded_node.json"
 _UPGRADE, _TRIAL, _BACK = ("upgrade", _NEW), ("install", _NEW, "--no-permanent"), ("downgrade", "4.4.0")
 DEEDS: Mapping[str, Deed] = {
     deed.name: deed
@@ -170,6 +197,12 @@ DEEDS: Mapping[str, Deed] = {
         Deed("permanent", (_INIT, _TRIAL), ("permanent", _NEW), {_NEW: "permanent", "4.4.0": "old"}, _NEW),
         Deed("downgrade", (_INIT, _UPGRADE), _BACK, {_NEW: "old", "4.4.0": "permanent"}, "4.4.0"),
         Deed("uninstall", (_INIT, _UPGRADE, _BACK), ("uninstall", _NEW), {"4.4.0": "permanent"}, "4.4.0"),
+        Deed("recover", (_INIT, _TRIAL), _RECOVER, _KEPT, _NEW, Broken(("permanent", _NEW), _STARTED).happen),
+        Deed(
+            "remove", (_INIT, _UPGRADE, _BACK), _RECOVER, _ALONE, "4.4.0", Broken(("uninstall", _NEW), _REMOVED).happen
+        ),
+        Deed("take back", (_INIT,), _RECOVER, _ALONE, "4.4.0", Broken(("unpack", _NEW), _PLACED).happen),
+        Deed("mend", (_INIT, _UPGRADE), _RECOVER, _KEPT, _NEW, half_permanent),
         Deed("restart", (_INIT, _TRIAL), ("restart",), {_NEW: "unpacked", "4.4.0": "permanent"}, "4.4.0"),
     )
 }

@@ -14,7 +14,7 @@ import pytest
 from demo.emqx_package import make_tarball
 from ledger.adapters.releases_file import parse_releases, print_releases
 from ledger.domain.status import ReleaseStatus
-from tests.faults.host import DEEDS, Host, spec_of
+from tests.faults.host import DEEDS, Host, half_permanent, spec_of
 from tests.faults.invariants import all_agree, boots_a_known_version, nothing_left_over, nothing_twice, read_log
 
 _BOTH = {"4.4.16": "permanent", "4.4.0": "old"}
@@ -32,11 +32,6 @@ def _remove(name: str) -> Callable[[Host], None]:
     return lambda host: (host.root / name).unlink()
 
 
-def _half_permanent(host: Host) -> None:
-    path = host.root / "releases/emqx_vars"
-    path.write_text(f'{path.read_text(encoding="utf-8")}REL_VSN="4.4.0"\nERTS_VSN="12.1.5"\n', encoding="utf-8")
-
-
 def _clobbered(vsn: str) -> Callable[[Host], None]:
     def act(host: Host) -> None:
         path = host.root / "releases/RELEASES"
@@ -51,7 +46,7 @@ def _another_script(host: Host) -> None:
 
 
 DAMAGES: Mapping[str, Callable[[Host], None]] = {
-    "half permanent": _half_permanent,
+    "half permanent": half_permanent,
     "RELEASES has the new version only": _clobbered("4.4.16"),
     "RELEASES has the old version only": _clobbered("4.4.0"),
     "RELEASES truncated": _truncate("releases/RELEASES"),
