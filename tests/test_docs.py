@@ -1,7 +1,7 @@
 """What the pages say is so: every console block runs, every link leads somewhere, numbers are the code's.
 
 The README shows a part of the demo's walk; the blocks of another page are one session on a fresh
-installation of the demo.
+installation of the demo. Blocks beside a running node are in ``tests/lab/test_live_page.py``.
 """
 
 import re
@@ -20,7 +20,7 @@ from tests.transcripts import agrees, runs_on_page
 PROJECT = Path(__file__).parents[1]
 README = PROJECT / "README.md"
 PAGES = tuple(sorted((PROJECT / "docs").rglob("*.md")))
-WITH_SESSION = tuple(page for page in PAGES if "```console" in page.read_text(encoding="utf-8"))
+WITH_SESSION = tuple(page for page in PAGES if "```console\n" in page.read_text(encoding="utf-8"))
 A_LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
 A_PATH = re.compile(r"`((?:docs|demo|ledger|cli|projections|tests|benchmarks)/[a-z0-9_/.-]+\.(?:md|py))`")
 MOST_LINES = 80

@@ -1,7 +1,8 @@
 """Transcripts in Markdown pages, and how they compare with what really happened.
 
-A block marked ``console`` is one: commands after ``$``, what they print, ``[n]`` for an exit code
-that is not 0. ``…`` within a line stands for any text, a line of nothing else for any lines.
+A block marked ``console`` is one, ``console lab`` one beside a running node: commands after ``$``,
+what they print, ``[n]`` for an exit code that is not 0. ``…`` within a line stands for any text, a line
+of nothing else for any lines.
 """
 
 import re
@@ -10,18 +11,19 @@ from pathlib import Path
 
 from demo.session import Run, parse_transcript
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(console(?: lab)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ANY = "…"
 
 
-def runs_on_page(page: Path) -> tuple[Run, ...]:
-    """Return the runs that the console blocks of *page* show, in order."""
-    return tuple(_runs(page))
+def runs_on_page(page: Path, *, mark: str = "console") -> tuple[Run, ...]:
+    """Return the runs that the blocks of *page* with *mark* show, in order."""
+    return tuple(_runs(page, mark))
 
 
-def _runs(page: Path) -> Iterator[Run]:
-    for block in _BLOCK.findall(page.read_text(encoding="utf-8")):
-        yield from parse_transcript(iter(block.splitlines()))
+def _runs(page: Path, mark: str) -> Iterator[Run]:
+    for marked, block in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        if marked == mark:
+            yield from parse_transcript(iter(block.splitlines()))
 
 
 def agrees(shown: Run, real: Run) -> bool:
