@@ -1,0 +1,56 @@
+"""Our command is killed while EMQX's script works: the script goes on, and ``recover`` closes the attempt."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.adapters.script_run import ScriptAtWorkError, refuse_other_scripts
+from tests.lab.host import Host
+from tests.lab.node import Lab
+from tests.lab.script import plain_node
+
+pytestmark = pytest.mark.erlang
+
+_SECONDS = 20
+
+
+@pytest.fixture
+def plain(lab: Lab, tmp_path: Path) -> Iterator[Host]:
+    """Give a registered host whose settings the script does not break."""
+    with plain_node(lab, tmp_path / "emqx") as node:
+        host = Host(lab, node)
+        host.init()
+        yield host
+
+
+def test_a_killed_command_leaves_the_script_to_its_end(plain: Host) -> None:
+    """PRODUCT sections 2 and 6: never killed; the intent stands."""
+    plain.offer("4.4.16")
+    command = plain.begin("unpack", "4.4.16", "--driver", "script")
+    _wait_for_script(plain)
+    command.kill()
+    command.communicate()
+
+    meanwhile = plain.run("recover", "--driver", "script")
+    limit = time.monotonic() + _SECONDS
+    while (recovered := plain.run("recover", "--driver", "script")).code == 75 and time.monotonic() < limit:
+        time.sleep(0.1)
+
+    assert meanwhile.code in {0, 75}
+    assert recovered.code == 0, recovered
+    assert plain.names().count("unpacked") == 1
+    assert plain.versions() == {"4.4.16": "unpacked", "4.4.0": "permanent"}
+    plain.assert_all_agree()
+
+
+def _wait_for_script(host: Host) -> None:
+    limit = time.monotonic() + _SECONDS
+    while time.monotonic() < limit:
+        try:
+            refuse_other_scripts(host.node.root)
+        except ScriptAtWorkError:
+            return
+        time.sleep(0.005)
+    pytest.fail("the script was not started")
