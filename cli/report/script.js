@@ -285,6 +285,7 @@
       const rows = d.found.memory.map(([vsn, status]) => `${vsn} ${status}`).join(", ");
       return `changed outside the ledger: ${places}; found ${rows || "no release"}`;
     },
+    ledger_refilled: (d) => `got back events ${d.first} to ${d.tree_size - 1}, which had been lost`,
     evidence_exported: (d) => `exported ${count(d.entries, "event")} as evidence, ${d.form} form, tree of ${d.tree_size}`,
     note_added: (d) => `${d.kind}: ${d.text.join(" / ")}`,
     installation_moved: (d) => `moved from ${d.former_node}, ${d.former_root}, to ${d.root}`,

@@ -2,21 +2,22 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from cli.report.embedded import safe_json
 from ledger.adapters.ledger_folder import create_folder
 from ledger.application.moment import Moment
 from ledger.domain.envelope import ClockReading
 from ledger.domain.events import AnyReleaseEvent, InstallationMoved, InstallationUnregistered, NoteAdded
-from ledger.domain.ledger_events import AnyEvent, EvidenceExported, LedgerNoteAdded
-from ledger.domain.records import PackageRecord
+from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent
+from ledger.domain.records import Context, PackageRecord
 from tests.cli.lab import Lab
-from tests.evidence.ledgers import upgrades
+from tests.evidence.ledgers import repeated, upgrades
 from tests.fakes.recording import CLOCK, CONTEXT, ORIGIN, open_ledger, recording
 from tests.projections.histories import START, Move, World, time_of, uuid_of
 
@@ -30,18 +31,19 @@ HOSTILE = (
     "\u6f22\u5b57 \u05e9\u05dc\u05d5\u05dd",
 )
 Evidence = dict[str, Any]
+_PLACE = frozenset({"originator_id", "originator_version", "context"})
 _BLOCK = re.compile(r'(<script type="application/json" id="evidence">)(.*?)(</script>)', re.DOTALL)
 
 
 class _Clock:
-    """Goes on by a minute at each reading, and is set back by an hour now and then."""
+    """Goes on by a minute at each reading, and is set back by ten now and then."""
 
     def __init__(self) -> None:
         self._readings = 0
 
     def read(self) -> Moment:
         self._readings += 1
-        wall = START + self._readings * 60_000_000 - (self._readings // 17) * 3_600_000_000
+        wall = START + self._readings * 60_000_000 - (self._readings // 17) * 600_000_000
         return Moment(time_of(wall), ClockReading("system", "unknown", CLOCK.boot_id, self._readings))
 
 
@@ -68,6 +70,9 @@ def history(moves: int) -> tuple[AnyEvent, ...]:
     world = _Events()
     for n in range(moves):
         world.play(Move(node=n % 2, kind=n * 7 % 10 if n % 5 else 8 + n % 2, vsn=n * 3 % 4, reach=n * 5 % 6, clock=1))
+    for vsn in range(4):  # unpacked if it is not known, then removed if it may be
+        for kind in (0, 0, 5, 5):
+            world.play(Move(node=0, kind=kind, vsn=vsn, reach=5, clock=1))
     return (*world.events, *_closing(world))
 
 
@@ -93,11 +98,16 @@ def _closing(world: _Events) -> Iterator[AnyEvent]:
     yield InstallationUnregistered(
         **place, originator_version=node.version + 3, context=context, root="/opt/<emqx>", table_sha256="0" * 64
     )
-    alone = replace(context, node=None)
-    yield EvidenceExported(
-        originator_version=1, context=alone, form="whole", tree_size=9, entries=1, disclosed=0, manifest_sha256="0" * 64
-    )
-    yield LedgerNoteAdded(originator_version=2, context=alone, event_id=about, kind="correction", text=text)
+    yield from _of_ledger(replace(context, node=None))
+
+
+def _of_ledger(context: Context) -> Iterator[AnyEvent]:
+    """Yield an event of every class that belongs to no installation, with values of the right types."""
+    values: Mapping[object, object] = {int: 9, str: "0" * 64, tuple[str, ...]: ("first line", "<b>second</b>")}
+    for version, kind in enumerate(LEDGER_CLASSES, 1):
+        hints = get_type_hints(kind)
+        own = {field.name: values[hints[field.name]] for field in fields(kind) if field.name not in _PLACE}
+        yield kind(originator_version=version, context=context, **own)  # type: ignore[arg-type] # values are by type
 
 
 def record(folder: Path, events: Sequence[AnyEvent], *, commit: int = 1) -> Lab:
@@ -113,8 +123,13 @@ def record(folder: Path, events: Sequence[AnyEvent], *, commit: int = 1) -> Lab:
 
 
 def long_history(count: int) -> tuple[AnyEvent, ...]:
-    """Return *count* events of upgrades."""
-    return tuple(event for _, event in zip(range(count), upgrades(), strict=False))
+    """Return *count* events of upgrades to one version after the other."""
+    return tuple(islice(upgrades(), count))
+
+
+def longest_history(count: int) -> tuple[AnyEvent, ...]:
+    """Return *count* events of one upgrade over and over, which folds fast."""
+    return tuple(islice(repeated(), count))
 
 
 def report(lab: Lab, target: Path, *options: str) -> Path:
