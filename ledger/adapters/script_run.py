@@ -4,7 +4,8 @@ With another environment a healthy node looks as if it were not running (otp.md 
 script gets what the node itself was started with, as far as it concerns EMQX. It runs in a session
 of its own and writes to a file, so that neither Ctrl-C nor the end of this process breaks it off;
 where *seconds* run out it goes on, and the attempt stays open. As root it runs as the owner of the
-installation. What it says is for the record and for the eyes, never a proof of anything.
+installation. What it says is for the record and for the eyes, never a proof of anything; the cookie
+is taken out of it, and so are the values in the trace of a crash, which may be those of settings.
 """
 
 import os
@@ -12,7 +13,7 @@ import pwd
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +34,10 @@ _PREFIX = "EMQX_"
 _COOKIE = "EMQX_NODE_COOKIE"
 _VERBS = frozenset({"unpack", "install", "upgrade", "downgrade", "uninstall"})
 _REASON = re.compile(r"^(?:ERROR: release_handler:\w+ failed|Unpack failed): (.*)", re.MULTILINE | re.DOTALL)
+
+# A reason that a crash gave holds the arguments of functions: state of processes, settings.
+_CRASH = re.compile(r"\{'EXIT',.*", re.DOTALL)
+_VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|\[\s*\d+(?:\s*,\s*\d+)+\s*\]', re.DOTALL)
 
 Tell = Callable[[str], None]
 
@@ -112,9 +117,14 @@ def run_script(
         _await(process, command, seconds=seconds, tell=tell)
         words.seek(0)
         text = words.read().decode(errors="replace")
+    return Said(command, process.returncode, without_secrets(text, secrets).strip())
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return *text* without *secrets*, and without the values in the trace of a crash."""
     for secret in secrets:
         text = text.replace(secret, "***")
-    return Said(command, process.returncode, text.strip())
+    return _CRASH.sub(lambda crash: _VALUE.sub('"..."', crash[0]), text)
 
 
 def service_environ(os_pid: int, *, owner: int) -> dict[str, str]:

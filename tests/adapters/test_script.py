@@ -8,7 +8,7 @@ import pytest
 from ledger.adapters.erl_call import ExpressionError
 from ledger.adapters.installation import Installation
 from ledger.adapters.script_faults import changed_settings, fault_of_script, fault_of_settings, script_vsn
-from ledger.adapters.script_run import Said
+from ledger.adapters.script_run import Said, without_secrets
 
 if TYPE_CHECKING:
     from ledger.adapters.erlang_terms import Term
@@ -33,6 +33,22 @@ if TYPE_CHECKING:
 def test_the_reason_is_otp_s_own_where_the_script_printed_one(words: str, reason: str) -> None:
     """otp.md 3 and 3.1: terms are wrapped over lines, and the dot is the script's."""
     assert Said("bin/emqx unpack 4.4.1", 127, words).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ('versions crashed: ["emqx@h","c00kie"]', 'versions crashed: ["emqx@h","***"]'),
+        (
+            'failed: {\'EXIT\',{badarg,[{emqx,f,[#{p => <<"pass\\"word">>},[246,\n 9731]],[{line,7}]}]}}',
+            'failed: {\'EXIT\',{badarg,[{emqx,f,[#{p => <<"...">>},"..."],[{line,7}]}]}}',
+        ),
+        ('failed: {enoent,"/emqx/relup"}', 'failed: {enoent,"/emqx/relup"}'),
+    ],
+)
+def test_no_secret_is_left_in_the_words(said: str, kept: str) -> None:
+    """PRODUCT section 6: cookie, passwords and contents of settings never reach the record."""
+    assert without_secrets(said, ("c00kie",)) == kept
 
 
 @pytest.mark.parametrize(
@@ -73,8 +89,8 @@ def test_many_settings_are_named_by_the_first() -> None:
 
 
 def test_settings_are_compared_by_name() -> None:
-    before: "Term" = [(b"a/x", 1), (b"a/y", 2), (b"a/z", 3)]
-    after: "Term" = [(b"a/x", 1), (b"a/y", 5), (b"b/n", 1)]
+    before: Term = [(b"a/x", 1), (b"a/y", 2), (b"a/z", 3)]
+    after: Term = [(b"a/x", 1), (b"a/y", 5), (b"b/n", 1)]
 
     assert changed_settings(before, after) == ("a/y changed", "a/z removed", "b/n added")
 
