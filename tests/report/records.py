@@ -16,6 +16,7 @@ from ledger.domain.envelope import ClockReading
 from ledger.domain.events import AnyReleaseEvent, InstallationMoved, InstallationUnregistered, NoteAdded
 from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent
 from ledger.domain.records import Context, PackageRecord
+from ledger.domain.releases import table_digest
 from tests.cli.lab import Lab
 from tests.evidence.ledgers import repeated, upgrades
 from tests.fakes.recording import CLOCK, CONTEXT, ORIGIN, open_ledger, recording
@@ -96,7 +97,11 @@ def _closing(world: _Events) -> Iterator[AnyEvent]:
         root="/opt/<emqx>",
     )
     yield InstallationUnregistered(
-        **place, originator_version=node.version + 3, context=context, root="/opt/<emqx>", table_sha256="0" * 64
+        **place,
+        originator_version=node.version + 3,
+        context=context,
+        root="/opt/<emqx>",
+        table_sha256=table_digest(node.tables),
     )
     yield from _of_ledger(replace(context, node=None))
 
