@@ -96,7 +96,7 @@ release() {
     shift
     [ -n "${WITH_EPMD:-}" ] && way="" || way="-erl_epmd_port $(port)"
     export RUNNER_ROOT_DIR REL_VSN
-    ERL_FLAGS="-hidden -start_epmd false -dist_listen false $way" \
+    ERL_FLAGS="-hidden -start_epmd false -dist_listen false -setcookie $(setting node.cookie) $way" \
         exec escript "$RUNNER_ROOT_DIR/bin/install_upgrade.escript" \
         "$command" "$(setting node.name)" "$(setting node.cookie)" "$@"
 }
