@@ -97,8 +97,12 @@ def keep(files: Installation, path: Path) -> None:
 
     Raises: WriteFailedError.
     """
-    if path.is_file() and not path.is_symlink():
-        folder = files.releases / BEFORE_RECOVERY
+    folder = files.releases / BEFORE_RECOVERY
+    if path.is_dir() and not path.is_symlink():  # nothing can be written over a folder, so it makes way
+        durable.make_folder(folder, mode=0o755)
+        taken = sum(1 for other in folder.iterdir() if other.name.startswith(f"{path.name}.folder"))
+        durable.rename(path, folder / f"{path.name}.folder{taken + 1}")
+    elif path.is_file() and not path.is_symlink():
         durable.make_folder(folder, mode=0o755)
         digest = sha256(path.read_bytes()).hexdigest()[:_DIGITS]
         durable.copy_file(path, folder / f"{path.name}.{digest}")

@@ -34,8 +34,10 @@ from ledger.adapters.embedded_state import (
 from ledger.adapters.emqx_vars import rel_vsns, with_boot
 from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.otp_check import refusal_of_install, refusal_of_permanent, refusal_of_removal
+from ledger.adapters.plain_file import FileNotReadError, read_file
 from ledger.adapters.release_parts import parts_to_remove, what_stays
 from ledger.adapters.releases_file import Lib, ReleaseEntry, StartErl, print_releases
+from ledger.adapters.running import running_under
 from ledger.adapters.set_aside import bring_back, place_aside, set_aside
 from ledger.adapters.staging import discard, drop_rel_file, place, stage
 from ledger.application.ports import CheckRefusedError, Progress, StepFailedError
@@ -321,12 +323,14 @@ class EmbeddedNode:
                 durable.replace_file(self._root / path, pending.text.encode())
         state = replace(state, pending=())
         write_state(self._root, state)
+        self._files.save_copies()  # a table that is lost right after this change is found again
         return state
 
     def _digest(self, path: str) -> str | None:
+        """Return the digest of a plain file; a link, a pipe or a folder in its place is none, and is replaced."""
         try:
-            return sha256((self._root / path).read_bytes()).hexdigest()
-        except OSError:
+            return sha256(read_file(self._root / path, follow=False)).hexdigest()
+        except FileNotReadError:
             return None
 
     def _drop_link(self, vsn: str) -> None:
@@ -349,20 +353,6 @@ class EmbeddedNode:
             config = vm_args.with_name(vm_args.name.replace("vm.", "app.", 1).replace(".args", ".config"))
             if config.is_file():
                 durable.copy_file(config, folder / "sys.config", mode=_VM_ARGS_MODE)
-
-
-def running_under(root: Path) -> tuple[int, ...]:
-    """Return the processes whose program lies under *root* (RULINGS 2)."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                program = (process / "exe").readlink()
-            except OSError:
-                continue
-            if program.is_relative_to(root):
-                found.append(int(process.name))
-    return tuple(sorted(found))
 
 
 def _readable(read: Callable[[], T], problems: list[str]) -> T | None:

@@ -170,7 +170,8 @@ class Installation:
                 continue
             if path == self.releases_file and folder_name == SAVED and self._lost_by(parse_releases(data)):
                 continue
-            durable.replace_file(folder / path.name, data)
+            if read_if_there(folder / path.name) != data:
+                durable.replace_file(folder / path.name, data)
             saved.append(path.name)
         return tuple(saved)
 

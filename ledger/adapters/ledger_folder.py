@@ -27,7 +27,7 @@ from ledger.adapters.durable import make_folder, rename, replace_file, sync_fold
 from ledger.adapters.keys import SEED_BYTES, LogKey, create_key, read_key
 from ledger.adapters.lock import FileLock
 from ledger.adapters.sqlite import create_database
-from ledger.adapters.tip_guard import TipGuard
+from ledger.adapters.tip_guard import TipFolderLostError, TipGuard
 from ledger.errors import UsageError
 from ledger.tlog.checkpoint import Checkpoint, parse_origin
 from ledger.tlog.note import Note, Signature
@@ -155,7 +155,12 @@ class LedgerFolder:
 
     @property
     def turn(self) -> FileLock:
-        """The lock that orders the writers of this host (evidence.md 5.2, step 1)."""
+        """The lock that orders the writers of this host (evidence.md 5.2, step 1).
+
+        Raises: TipFolderLostError.
+        """
+        if not self.tip.is_dir():
+            raise TipFolderLostError(self.tip)
         return FileLock(self.tip / "tip.lock", mode=0o600, signed=False)
 
     @property

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger.adapters.embedded_node import running_under
 from ledger.adapters.erl_call import CallFailedError, CallFault, ErlCall, ErlCallMissingError, RaisedError
 from ledger.adapters.erlang_terms import Term
 from ledger.adapters.installation import Installation
@@ -28,6 +27,7 @@ from ledger.adapters.node_place import (
 )
 from ledger.adapters.node_recipes import OBSERVE
 from ledger.adapters.node_view import NodeView, view_of
+from ledger.adapters.running import running_under
 from ledger.application.ports import NodeDownError
 from ledger.errors import LedgerError, LockedError, UsageError
 

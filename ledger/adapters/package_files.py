@@ -28,6 +28,7 @@ from ledger.domain.version import Vsn
 
 _CHECKSUM = re.compile(r"(?P<digest>[0-9A-Fa-f]{64})(?:[ \t]+\*?[^\r\n]*)?\r?\n?", re.ASCII)
 _MAX_CHECKSUM = 4096
+_MOST_OTHERS = 10
 
 
 def find_packages(root: Path, vsn: Vsn) -> FoundPackages:
@@ -48,6 +49,7 @@ def find_packages(root: Path, vsn: Vsn) -> FoundPackages:
             *(str(path.relative_to(root)) for path in tarballs),
         ),
         near_misses=tuple(_printable(name) for name in near),
+        others=tuple(f"releases/{name}" for name in here if _parsed_vsn(name) not in {None, vsn})[:_MOST_OTHERS],
     )
 
 

@@ -74,6 +74,19 @@ class TipLostError(TipError):
         self.stored = stored
 
 
+class TipFolderLostError(TipError):
+    """The folder of the tip guard is gone."""
+
+    kind = "undecided"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            "the tip guard of the ledger is missing",
+            fact=f"there is no folder {folder}, and nothing else says how many events there were",
+        )
+        self.folder = folder
+
+
 class CheckpointDiffersError(TipError):
     """Events and newest checkpoint of the database do not agree."""
 

@@ -215,6 +215,8 @@ class Attempt:
             case StepKind.REMOVE:
                 removed = _recordable(self._handler.remove_release(step.vsn))
                 self._expect(step)
+                if removed.missing:
+                    self._teller.advise(f"{step.vsn} was damaged, these were missing: {', '.join(removed.missing)}")
                 return decide_removal(self.node, step.vsn, removed, by=self._by)
             case StepKind.RESTART:
                 self._handler.restart()

@@ -13,6 +13,7 @@ from ledger.domain.decisions import decide_register
 from ledger.domain.outcomes import By
 from ledger.domain.records import Context, Driver, InstallationFacts, Kind
 from ledger.domain.releases import NodeReleases, evolve
+from ledger.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,18 @@ class Registration:
     event: int | None
 
 
+class RootTakenError(UsageError):
+    """The root is registered already, as another node or in another kind: each would see drift of the other."""
+
+    def __init__(self, root: str, node: NodeReleases) -> None:
+        super().__init__(
+            f"{root} is registered already",
+            fact=f"it is {node.node}, {node.kind}, in this ledger",
+            hint=f"use it with `--node {node.node}`; `release-ledger unregister` lets it leave the ledger first",
+        )
+        self.root, self.node = root, node.node
+
+
 def register(
     claim: Claim,
     *,
@@ -42,7 +55,7 @@ def register(
 ) -> Registration:
     """Register an installation, once.
 
-    Raises: LockedError; NodeDownError; OpenAttemptError where nothing tells what boots.
+    Raises: RootTakenError; LockedError; NodeDownError; OpenAttemptError where nothing tells what boots.
     """
     rehearsal = handler.driver is Driver.EMBEDDED
     kind = Kind.REHEARSAL if rehearsal else Kind.LIVE
@@ -52,6 +65,8 @@ def register(
         same = (node.kind, node.node, node.root) == (kind, contexts(None).node, claim.root)
         if node.registered and (same or node.id == claim.stream):
             return Registration(node=node, event=None)
+        if node.registered and node.root == claim.root:
+            raise RootTakenError(claim.root, node)
         if node.id == claim.stream:
             former = node
     with lock.hold("register", wait=0):

@@ -236,7 +236,8 @@ def _status_of_uninstall(s: Situation, status: ReleaseStatus | None) -> Iterator
     if status in {ReleaseStatus.CURRENT, ReleaseStatus.PERMANENT}:
         words = "marked current" if status is ReleaseStatus.CURRENT else "permanent"
         line = f"Uninstall failed: Release {s.target} is {words}."
-        hint = "make another release permanent first"
+        back = f"; `release-ledger restart` boots {s.tables.permanent} and leaves {s.target} unpacked"
+        hint = f"make another release permanent first{back if status is ReleaseStatus.CURRENT else ''}"
         fact = f"release {s.target} is {status}"
         yield Finding(Reason(Rule.STATUS, f"release {s.target} cannot be uninstalled", fact, hint, words=(line,)))
     elif status is ReleaseStatus.OLD and not any(
@@ -257,6 +258,8 @@ def _damage(s: Situation, status: ReleaseStatus | None) -> Iterator[Finding]:
         hint = f"`release-ledger uninstall {s.target}`, then `release-ledger unpack {s.target}`"
     else:
         hint = "put these back from the package of this version"
+        if status is ReleaseStatus.CURRENT:
+            hint += f"; or `release-ledger restart`, which boots {s.tables.permanent} and leaves this one unpacked"
     yield Finding(_state(s, "is damaged", fact, hint))
 
 

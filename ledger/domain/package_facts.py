@@ -62,6 +62,7 @@ class FoundPackages:
     packages: tuple[str, ...]
     looked_for: tuple[str, ...]
     near_misses: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     def only(self) -> str:
         """Return the path of the one package.
@@ -98,6 +99,7 @@ class PackageNotFoundError(RefusedError):
 
     def __init__(self, found: FoundPackages) -> None:
         near = f", found {_listed(found.near_misses)}" if found.near_misses else ""
+        near += f"; packages of other versions: {_listed(found.others)}" if found.others else ""
         super().__init__(
             f"there is no package of {found.vsn}",
             fact=f"looked for {_listed(found.looked_for)}{near}",
@@ -112,7 +114,7 @@ class SeveralPackagesError(RefusedError):
     def __init__(self, found: FoundPackages) -> None:
         super().__init__(
             f"there are {len(found.packages)} packages of {found.vsn}",
-            fact=_listed(found.packages),
+            fact=_listed(tuple(f"releases/{path.rpartition('/')[2]}" for path in found.packages)),
             hint="leave the one to be used in releases/ and move the others away",
         )
         self.found = found

@@ -77,7 +77,7 @@ def test_two_packages_of_one_version_are_named_in_the_refusal() -> None:
     with pytest.raises(SeveralPackagesError) as caught:
         replace(NONE_FOUND, packages=("a.zip", "b.zip")).only()
 
-    assert caught.value.fact == "a.zip, b.zip"
+    assert caught.value.fact == "releases/a.zip, releases/b.zip"
     assert caught.value.reason == Reason(Rule.PACKAGE, str(caught.value), caught.value.fact, caught.value.hint)
 
 
