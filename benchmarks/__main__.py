@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.table import report
 
-MODULES = ("append", "replay", "verify", "proof")
+MODULES = ("append", "replay", "extraction", "verify", "proof")
 
 
 def main() -> int:
