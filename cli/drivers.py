@@ -52,7 +52,8 @@ class NotAnInstallationError(UsageError):
         super().__init__(
             f"{root} is not an EMQX installation",
             fact=fact,
-            hint="name the folder that holds bin/, lib/ and releases/: --root DIR",
+            hint="name the folder that holds bin/, lib/ and releases/; one that was moved goes on with "
+            "`release-ledger register --root NEW --continues NODE`",
         )
         self.root = root
 

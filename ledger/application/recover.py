@@ -169,7 +169,8 @@ class Recovery:
             todo.append(f"finish the removal of {case.unfinished.vsn}")
         if case.agree_on is not None:
             found += self._handler.disagreements(case.agree_on, scripts=case.scripts)
-            todo.append(f"make all boot files name {case.agree_on}, which runs")
+            runs = case.agree_on == (seen.code or seen.tables.running)
+            todo.append(f"make all boot files name {case.agree_on}{', which runs' if runs else ''}")
         for left_over in case.left_overs:
             found.append(f"{left_over.path}: {left_over.what}")
             todo.append(f"clear {left_over.path}")

@@ -7,7 +7,7 @@ from tests.cli.lab import Lab
 
 
 def test_key_list_prints_the_vkey(lab: Lab) -> None:
-    """Issue: `key list` prints the vkey."""
+    """PRODUCT 4: `key …`: the vkey is what an auditor needs."""
     answer = lab.run("key", "list")
 
     assert answer.code == 0

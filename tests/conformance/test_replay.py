@@ -77,7 +77,7 @@ def test_scenario_shows_what_the_real_node_showed(name: str, lab: Lab, tmp_path:
 
 
 def test_every_difference_names_its_clause() -> None:
-    """Issue: each step that deliberately differs stands in one table with the clause that it follows."""
+    """Each step that differs on purpose stands in one table with the clause that it follows."""
     nameless = [name for name, entry in differs().items() if not entry["clause"].startswith(("PRODUCT", "RULINGS"))]
 
     assert nameless == []

@@ -220,7 +220,7 @@ def test_what_emqx_s_own_commands_changed_is_seen_and_recorded_as_drift(plain: H
 
 
 def test_both_tools_are_used_side_by_side(plain: Host) -> None:
-    """Issue 6, part 6: unpack by the one, upgrade by the other, and back."""
+    """PRODUCT 2: unpack by the one, upgrade by the other, and back."""
     _put(plain, "4.4.16")
     plain.node.emqx("unpack", "4.4.16")
     upgraded = plain.run("upgrade", "4.4.16")

@@ -192,7 +192,7 @@ def test_every_control_has_a_name_and_every_table_a_heading(browser: Browser, pa
 def test_a_thousand_events_are_small_and_checked_within_a_second(
     browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Issue: 1,000 events under 1.5 MB and verified in the page under 1 s."""
+    """PRODUCT 9: 1,000 events under 1.5 MB and verified in the page under 1 s."""
     large = report(record(tmp_path / "host", long_history(1000), commit=2), tmp_path / "large.html")
 
     took = []

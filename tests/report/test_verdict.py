@@ -148,7 +148,7 @@ def test_a_good_page_is_verified(browser: Browser, page: Path) -> None:
 def test_every_alteration_is_found_and_named(
     browser: Browser, page: Path, tmp_path: Path, change: Callable[[Evidence], None]
 ) -> None:
-    """Issue: verdict false and the right event named, for each of them."""
+    """PRODUCT 9: verdict false and the right event named, for each of them."""
     where, rows = ALTERATIONS[change]
     size = evidence_of(page)["size"]
     altered = Altered(page).by(change, tmp_path / "altered.html")
