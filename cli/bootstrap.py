@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ledger.adapters.export_desk import ExportDesk
     from ledger.adapters.identity import Identity
     from ledger.adapters.sight import HostSight
+    from ledger.adapters.refill import Refilled
     from ledger.adapters.witness_folder import WitnessPlace
     from ledger.adapters.witness_server import WitnessServer
     from ledger.application.anchoring import Holders
@@ -346,6 +347,17 @@ def anchored_notes(settings: "Settings", policy: "Policy") -> "tuple[HeldNote, .
     from ledger.adapters.audit_anchors import notes_in_files  # noqa: PLC0415 # as the module says
 
     return tuple(note for log in policy.logs for note in notes_in_files(settings.anchors.value, vkey=log.vkey))
+
+
+def refill(folder: Path, bundle: Path, *, wait: float) -> "Refilled":
+    """Put back into the ledger in *folder* what it lost, from *bundle*.
+
+    Raises: the errors of opening a ledger, and of ``ledger.adapters.refill``.
+    """
+    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as the module says
+    from ledger.adapters.refill import refill as put_back  # noqa: PLC0415 # as above
+
+    return put_back(open_folder(folder), bundle, wait=wait)
 
 
 def auditor_state(path: Path) -> "AuditState":

@@ -131,6 +131,14 @@ class RecoverOptions(Group):
         list[RecoverOverride] | None,
         Option("--allow", metavar="RULE", help="`offline`: recover a live installation without its node."),
     ] = None
+    refill: Annotated[
+        str | None,
+        Option(
+            "--refill",
+            metavar="BUNDLE",
+            help="A ledger restored from an old copy: take the events it lost from this bundle or copy.",
+        ),
+    ] = None
 
 
 class LeaveOptions(Group):

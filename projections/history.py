@@ -277,6 +277,10 @@ def _exported(data: Data) -> str:
     return f"exported {events} as evidence, {data['form']} form, tree of {data['tree_size']}"
 
 
+def _refilled(data: Data) -> str:
+    return f"got back events {data['first']} to {data['tree_size'] - 1}, which had been lost"
+
+
 def _unknown(data: Data) -> str:
     return f"not known to this version: {len(data)} members"
 
@@ -296,6 +300,7 @@ WORDS: Mapping[str, Callable[[Data], str]] = {
     "node_restarted": _restarted,
     "drift_observed": _drifted,
     "evidence_exported": _exported,
+    "ledger_refilled": _refilled,
     NOTE_ADDED: _noted,
     "installation_moved": _moved,
     "installation_unregistered": _unregistered,

@@ -24,6 +24,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "ledger/application/record_ports.py": frozenset({"domain", "persistence"}),
     "ledger/application/release_ledger.py": frozenset({"application", "domain", "persistence", "utils"}),
     "ledger/adapters/mapper.py": frozenset({"domain", "persistence"}),
+    "ledger/adapters/refill.py": frozenset({"persistence"}),
     "ledger/adapters/sqlite.py": frozenset({"persistence", "sqlite"}),
     "ledger/adapters/sqlite_errors.py": frozenset({"persistence"}),
     "ledger/adapters/sqlite_tree.py": frozenset({"sqlite"}),

@@ -5,6 +5,7 @@ It says what it found, asks on a terminal, and appends to the record; nothing is
 
 from cli.options import RecoverOptions
 from cli.recovering import recover_installation
+from cli.refilling import refill_ledger
 from cli.session import Session
 
 EXAMPLE = "recover --yes"
@@ -12,4 +13,6 @@ EXAMPLE = "recover --yes"
 
 def recover(*, options: RecoverOptions, session: Session) -> int:
     """Look, ask, close."""
+    if options.refill is not None:
+        return refill_ledger(options.refill, options, session=session)
     return recover_installation(options, session=session)

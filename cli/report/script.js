@@ -433,6 +433,7 @@
     const node = `${line.node || line.stream}${line.rehearsal ? " (rehearsal)" : ""}`;
     const cells = [line.recorded_at, node, line.words, who, line.reason || "", line.ticket || ""].map(cellOf);
     cells[0].className = "short";
+    for (const at of [2, 4, 5]) cells[at].className = "long";
     cells[2].append(...marks.map((mark) => element("strong", { class: "tag" }, mark)));
     return element("tr", { id: `event-${line.index}`, class: bad.has(line.index) ? "bad" : "" }, element("td", {}, open), ...cells);
   }
@@ -483,6 +484,7 @@
     link.addEventListener("click", () => reveal(first.index));
     const cells = [first.recorded_at, node, what, row.outcome, first.actor, first.reason || "no reason", first.ticket || "no ticket"].map(cellOf);
     for (const at of [0, 3]) cells[at].className = "short";
+    for (const at of [5, 6]) cells[at].className = "long";
     return element("tr", {}, element("td", { class: "short" }, link), ...cells);
   }
 

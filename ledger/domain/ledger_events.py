@@ -53,6 +53,20 @@ class LedgerNoteAdded(LedgerEvent):
     text: tuple[str, ...]
 
 
-AnyLedgerEvent = EvidenceExported | LedgerNoteAdded
-LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = (EvidenceExported, LedgerNoteAdded)
+@dataclass(frozen=True, kw_only=True)
+class LedgerRefilled(LedgerEvent):
+    """A restored ledger got back what it had lost: the events from *first* to the tree of *tree_size*, byte for byte.
+
+    *root_sha256* is the root that had been signed for that size, and was reached again.
+    """
+
+    TOPIC = "emqx.ledger.ledger_refilled.v1"
+
+    first: int
+    tree_size: int
+    root_sha256: str
+
+
+AnyLedgerEvent = EvidenceExported | LedgerNoteAdded | LedgerRefilled
+LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = (EvidenceExported, LedgerNoteAdded, LedgerRefilled)
 AnyEvent = AnyReleaseEvent | AnyLedgerEvent
