@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint unit faults bench clean
+.PHONY: help setup demo test lint unit faults bench man clean
 
 help:
 	@echo "make demo   an upgrade from nothing to a record, on a made-up installation"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint   ruff, mypy, import contracts"
 	@echo "make faults every command broken at every write, in every way: about an hour"
 	@echo "make bench  the budgets, as ratios"
+	@echo "make man    the manual page, from the table of commands"
 	@echo "make clean  remove what make made"
 
 setup: $(READY)
@@ -57,6 +58,9 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+
+man: $(READY)
+	@$(BIN)/python -m cli.man_page > docs/man/release-ledger.1
 
 clean:
 	rm -rf $(VENV) demo-out build dist *.egg-info .hypothesis

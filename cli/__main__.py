@@ -13,6 +13,11 @@ def main() -> int:
     code = fast_path.main(sys.argv[1:])
     if code is not None:
         return code
+    if sys.argv[1:2] == ["__complete"]:
+        from cli.completing import complete  # noqa: PLC0415 # only a shell asks
+
+        sys.stdout.write(complete(sys.argv[2:]))
+        return 0
     from cli.app import main as full  # noqa: PLC0415 # what the fast path has answered does not pay for Typer
 
     return full()

@@ -66,7 +66,7 @@ def answer(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str
     """Return what stdout gets and the advice for a terminal; None where the full path must answer."""
     if arguments == ["--version"]:
         return f"release-ledger {VERSION}\n", ""
-    folder = _ledger(environ)
+    folder = ledger_folder(environ)
     if folder is None or environ.get("RELEASE_LEDGER_NODE") or environ.get("RELEASE_LEDGER_DRIVER", "") not in DRIVERS:
         return None
     if not (_says_nothing(HOST_CONFIG) and _says_nothing(f"{folder}/config.toml")):
@@ -81,7 +81,8 @@ def answer(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str
     return told if told is not None and all(_is_plain(text) for text in told) else None
 
 
-def _ledger(environ: "Mapping[str, str]") -> str | None:
+def ledger_folder(environ: "Mapping[str, str]") -> str | None:
+    """Return the folder of the ledger that the environment names, else the default; None where only TOML can tell."""
     named = environ.get("RELEASE_LEDGER")
     if not named:
         named = HOST_LEDGER if os.geteuid() == 0 or _exists(HOST_LEDGER) else _own_ledger(environ)
@@ -108,7 +109,7 @@ def _exists(path: str) -> bool:
 
 
 def _read(folder: str, arguments: list[str]) -> tuple[str, str] | None:
-    views, ledger = _opened(f"{folder}/views.db"), None
+    views, ledger = opened(f"{folder}/views.db"), None
     try:
         # One state of the view, read before the log: a log of the same history is not behind it.
         views.execute("BEGIN")
@@ -116,7 +117,7 @@ def _read(folder: str, arguments: list[str]) -> tuple[str, str] | None:
             return None
         size, leaf_hash = views.execute(_TRACKING).fetchone()
         nodes = views.execute(_NODES).fetchall()
-        ledger = _opened(f"{folder}/ledger.db")
+        ledger = opened(f"{folder}/ledger.db")
         ledger.execute(_IS_LEDGER).fetchone()
         # A node without rows may have left the ledger; the full path knows.
         if ledger.execute(_TIP).fetchone() != (size - 1, leaf_hash) or not all(rows for *_, rows in nodes) or not nodes:
@@ -133,7 +134,8 @@ def _read(folder: str, arguments: list[str]) -> tuple[str, str] | None:
             ledger.close()
 
 
-def _opened(path: str) -> "sqlite3.Connection":
+def opened(path: str) -> "sqlite3.Connection":
+    """Return a connection that reads the database at *path* and waits for nobody."""
     import sqlite3  # noqa: PLC0415 # as in ``answer``
 
     # Whatever keeps it from being read at once, the full path waits or tells.
