@@ -28,6 +28,28 @@ class Ratio:
         return f"{self.what:<28} {self.value:6.2f}  {limit:<12} of {self.against}"
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What was measured: *value* is a cost, as a multiple of the cost that it is held against.
+
+    A row without a limit explains another one and breaks nothing.
+    """
+
+    what: str
+    against: str
+    value: float
+    at_most: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the budget holds."""
+        return self.at_most is None or self.value <= self.at_most
+
+    def __str__(self) -> str:
+        limit = "no limit" if self.at_most is None else f"<= {self.at_most:.2f} {'ok' if self.holds else 'OVER'}"
+        return f"{self.what:<28} {self.value:6.2f}  {limit:<12} of {self.against}"
+
+
 def seconds(act: Callable[[], object]) -> float:
     """Return the time that *act* takes."""
     started = time.perf_counter()
@@ -41,7 +63,7 @@ def compare(ours: Callable[[], object], bare: Callable[[], object], *, rounds: i
     return statistics.median(pair[1] for pair in pairs) / statistics.median(pair[0] for pair in pairs)
 
 
-def report(ratios: Iterable[Ratio]) -> int:
+def report(ratios: Iterable[Ratio | Cost]) -> int:
     """Print the table and return the exit code: 1 where a budget is broken."""
     rows = tuple(ratios)
     for row in rows:
