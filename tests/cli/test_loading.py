@@ -1,0 +1,56 @@
+"""What a piped read may load (RULINGS 32), and the tables that stand twice so that it need not load more."""
+
+import subprocess
+import sys
+
+import pytest
+
+from cli.render_checks import BINDING
+from ledger.domain.compatibility import rules_of
+from ledger.domain.records import Verb
+from tests.cli.lab import Lab
+
+HEAVY = (
+    "typer",
+    "eventsourcing",
+    "rich",
+    "cryptography",
+    "pydantic",
+    "tomllib",
+    "difflib",
+    "packaging",
+    "ledger.domain",
+)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("versions", "--json"),
+        ("versions", "--at", "2"),
+        ("root_dir", "--json"),
+        ("log",),
+        ("log", "-n", "2", "--oneline"),
+        ("log", "--json"),
+        ("show", "last"),
+        ("show", "last", "--json"),
+    ],
+)
+def test_a_piped_read_loads_neither_typer_nor_rules_nor_keys(lab: Lab, arguments: tuple[str, ...]) -> None:
+    lab.run("upgrade", "4.4.1")
+    program = (
+        "import sys; from cli.app import main; code = main(sys.argv[1:]);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments], env=lab.variables, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "[]\n")
+
+
+def test_the_rules_that_show_names_are_those_that_bind() -> None:
+    """RULINGS 20."""
+    assert {verb: rules_of(Verb(verb)) for verb in BINDING} == BINDING
+    assert set(BINDING) == set(map(str, Verb))
