@@ -190,7 +190,11 @@ def _tell(outcome: Outcome, session: Session) -> None:
         session.terminal.write(plan_text(outcome))
 
 
+# The blanks that a text may hold: a reason of nothing else is none.
+_BLANKS = " \u00a0\u2007\u202f\u3000"
+
+
 def _text(option: str | None, setting: "Setting[str | None]") -> str | None:
     # NFC, as every text of a record is; what may not be recorded is refused where it is sealed.
     text = option if option is not None else setting.value
-    return normalize("NFC", text) if text and not text.isspace() else None
+    return normalize("NFC", text) if text and text.strip(_BLANKS) else None

@@ -34,7 +34,7 @@ class Registration:
 
 
 class RootTakenError(UsageError):
-    """The root is registered already, as another node or in another kind: each would see drift of the other."""
+    """The root is registered already, as another node: each would see what the other does as drift."""
 
     def __init__(self, root: str, node: NodeReleases) -> None:
         super().__init__(
@@ -65,7 +65,7 @@ def register(
         same = (node.kind, node.node, node.root) == (kind, contexts(None).node, claim.root)
         if node.registered and (same or node.id == claim.stream):
             return Registration(node=node, event=None)
-        if node.registered and node.root == claim.root:
+        if node.registered and (node.kind, node.root) == (kind, claim.root):
             raise RootTakenError(claim.root, node)
         if node.id == claim.stream:
             former = node

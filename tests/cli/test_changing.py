@@ -199,7 +199,7 @@ def test_of_two_commands_at_once_one_is_told_to_try_later(lab: Lab, tmp_path: Pa
         "def wait(self, vsn):\n"
         f"    Path({str(go)!r}).touch()\n"
         f"    while Path({str(go)!r}).exists(): time.sleep(0.01)\n"
-        "    install(self, vsn)\n"
+        "    return install(self, vsn)\n"
         "N.install_release = wait\n"
         "from cli.app import main\n"
         "sys.exit(main(['upgrade', '4.4.16']))\n"
