@@ -60,11 +60,12 @@ def _measure(path: Path, *, events: int, rounds: int) -> Ratio:
 def _history() -> Iterator[AnyReleaseEvent]:
     """Yield the events of upgrades without end: to 4.4.16, and back."""
     yield registered()
-    for version, event in enumerate(cycle(_attempt()), 2):
+    for version, event in enumerate(cycle(attempt_events()), 2):
         yield replace(event, originator_version=version)
 
 
-def _attempt() -> tuple[AnyReleaseEvent, ...]:
+def attempt_events() -> tuple[AnyReleaseEvent, ...]:
+    """Return the events of one upgrade."""
     place: dict[str, Any] = {"originator_id": STREAM, "originator_version": 2, "context": CONTEXT, "driver": "node"}
     before, after = "d4" * 32, "e5" * 32
     package = PackageRecord(name="emqx-4.4.16-otp24.3.4.2-1-ubuntu20.04-amd64.zip", size=63_000_000, sha256="f6" * 32)

@@ -44,18 +44,18 @@ _COLLECTED = re.compile(r"Collected : (\d+)")
 
 def measure(folder: Path) -> tuple[Cost, ...]:
     """Return the cost of each kind of command, with the files in *folder*."""
-    python, launcher = _install(folder / "env")
+    python, launcher = install(folder / "env")
     lab = make_lab(folder / "host").having(PYTHONHASHSEED="0", TERM="xterm", COLUMNS="100", PAGER="cat")
     lab.init()
     lab.offer("4.4.1", "4.4.16")
     lab.run("upgrade", "4.4.1", "--reason", "CVE fix")
     environ = {name: value for name, value in lab.variables.items() if name != "PYTHONPATH"}
-    bare = _instructions((python, "-c", "pass"), environ)
+    bare = instructions((python, "-c", "pass"), environ)
 
     def cost(arguments: tuple[str, ...], limit: float, *, terminal: bool = False) -> Cost:
         command = (python, launcher, *arguments)
-        _instructions(command, environ)
-        value = _instructions(command, environ, terminal=terminal) / bare
+        instructions(command, environ)
+        value = instructions(command, environ, terminal=terminal) / bare
         where = ", on a terminal" if terminal else ""
         return Cost(" ".join(arguments) + where, "python -c pass, in instructions", value, limit)
 
@@ -67,7 +67,8 @@ def measure(folder: Path) -> tuple[Cost, ...]:
     )
 
 
-def _install(folder: Path) -> tuple[str, str]:
+def install(folder: Path) -> tuple[str, str]:
+    """Install the program into *folder*; return its interpreter and its launcher."""
     venv.create(folder, with_pip=False, symlinks=True)
     site = next(folder.glob("lib/python*/site-packages"))
     for package in ("cli", "ledger", "projections"):
@@ -80,7 +81,8 @@ def _install(folder: Path) -> tuple[str, str]:
     return str(folder / "bin" / "python"), str(launcher)
 
 
-def _instructions(command: tuple[str, ...], environ: Mapping[str, str], *, terminal: bool = False) -> int:
+def instructions(command: tuple[str, ...], environ: Mapping[str, str], *, terminal: bool = False) -> int:
+    """Return the instructions that *command* takes."""
     with tempfile.NamedTemporaryFile("r") as log:
         counted = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log.name}", *command)
         if terminal:
