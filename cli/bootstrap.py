@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ledger.adapters.audit_state import AuditState
     from ledger.adapters.export_desk import ExportDesk
     from ledger.adapters.identity import Identity
-    from ledger.adapters.sight import HostSight
     from ledger.adapters.refill import Refilled
+    from ledger.adapters.sight import HostSight
     from ledger.adapters.witness_folder import WitnessPlace
     from ledger.adapters.witness_server import WitnessServer
     from ledger.application.anchoring import Holders

@@ -12,6 +12,7 @@ change forward.
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -323,7 +324,9 @@ class EmbeddedNode:
                 durable.replace_file(self._root / path, pending.text.encode())
         state = replace(state, pending=())
         write_state(self._root, state)
-        self._files.save_copies()  # a table that is lost right after this change is found again
+        # So that a table that is lost right after this change is found again; the change itself is done.
+        with suppress(durable.WriteFailedError):
+            self._files.save_copies()
         return state
 
     def _digest(self, path: str) -> str | None:

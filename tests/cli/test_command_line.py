@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli import VERSION
-from cli.app import COMMANDS
+from cli.command_table import COMMANDS
 from cli.config import DRIVERS
 from cli.exit_codes import FAMILIES, MEANINGS
 from cli.options import DriverChoice, EditionChoice, Overridable

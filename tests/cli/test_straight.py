@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.app import COMMANDS
+from cli.command_table import COMMANDS
 from cli.declared import Group, Option
 from cli.groups import Command, every_parameter_of, parameters_in
 from cli.options import ChangeOptions, Everywhere

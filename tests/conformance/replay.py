@@ -80,6 +80,8 @@ def _do(step: Step | SetupStep, site: LabSite) -> tuple[int | None, str | None] 
     if not NOT_OURS.isdisjoint(arguments[:1]):
         return None
     code, stdout, _ = _run(*arguments)
+    if arguments[:1] == ["help"]:  # our own words, which grow with the commands and have tests of their own
+        return code, ""
     return code, stdout.replace(str(site.root), "<ROOT>")
 
 

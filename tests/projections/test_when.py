@@ -47,6 +47,9 @@ class TimesView:
     def lines(self, wanted: HistoryFilter) -> tuple[Line, ...]:
         raise AssertionError(wanted)
 
+    def notes(self) -> tuple[Line, ...]:
+        raise AssertionError
+
     def attempt(self, attempt: str) -> Attempt | None:
         raise AssertionError(attempt)
 
