@@ -1,4 +1,4 @@
-"""Rows 17, 19 and 20 of evidence.md 7 at the writer: recorded once, taken or refused whole, and verified after."""
+"""Rows 17 and 19 of evidence.md 7 at the writer: recorded once, taken or refused whole, and verified after."""
 
 import sqlite3
 import threading
