@@ -15,6 +15,7 @@ from cli.command_table import COMMANDS
 from cli.completing import complete
 from cli.completion_scripts import SCRIPTS, Shell
 from tests.cli.lab import STATED, Lab
+from tests.needs import need
 
 STARTS = {
     Shell.BASH: (["bash", "--norc", "--noprofile", "-i"], 'eval "$(release-ledger completion bash)"'),
@@ -88,6 +89,7 @@ def test_a_damaged_or_unreachable_ledger_completes_nothing(used: Lab) -> None:
 def typed(shell: Shell, lab: Lab, text: str, *, becomes: str) -> str:
     """Return what *shell* shows after *text* and TAB, as soon as it shows what the text *becomes*."""
     command, setup = STARTS[shell]
+    need(command[0], packages=command[0])
     programs = lab.folder / "bin"
     programs.mkdir()
     program = programs / "release-ledger"

@@ -12,6 +12,7 @@ from cli.man_page import man_page
 from cli.topics import TOPICS
 from ledger.domain.event_codec import TOPICS as EVENTS
 from tests.cli.lab import PROJECT, Lab
+from tests.needs import need
 
 PAGE = PROJECT / "docs" / "man" / "release-ledger.1"
 
@@ -58,6 +59,8 @@ def test_the_manual_page_renders_without_warnings() -> None:
     man = ["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", str(PAGE)]
     groff = ["groff", "-man", "-ww", "-Tutf8", "-Kutf8", str(PAGE)]
 
+    if shutil.which("man") is None:
+        need("groff", packages="man-db")
     ended = subprocess.run(
         man if shutil.which("man") else groff,
         env={"LC_ALL": "C", "MANWIDTH": "80", "PATH": "/usr/bin:/bin"},

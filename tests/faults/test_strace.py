@@ -1,7 +1,6 @@
 """The same command as a process under strace(1): no write of a file is missed, and faults are the kernel's."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -14,8 +13,8 @@ from tests.faults.disk_calls import Call
 from tests.faults.host import DEEDS, Deed, Host, sampled
 from tests.faults.settings import EVERY
 from tests.faults.sweep import judge, resume
+from tests.needs import need
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 _CALLS = (
     "mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,chmod,fchmod,fchmodat,chown,fchown,fchownat,"
     "link,linkat,symlink,symlinkat,truncate,ftruncate,write,pwrite64,writev,pwritev,fsync,syncfs,open,openat,creat"
@@ -36,6 +35,12 @@ _OURS = {
     "creat": "open",
     "openat": "open",
 }
+
+
+@pytest.fixture(autouse=True)
+def strace() -> None:
+    """Need the program that sees the kernel's calls."""
+    need("strace", packages="strace")
 
 
 def _traced(host: Host, deed: Deed, *how: str) -> tuple[Ran, list[str]]:

@@ -9,6 +9,7 @@ import pytest
 from tests.lab.host import Host
 from tests.lab.node import Lab, LabBench, LabNode, make_node
 from tests.lab.releases import build, make_root
+from tests.needs import need
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -18,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Give the built releases."""
+    need("erl", "erlc", "erl_call", packages="erlang-base")
     folder = tmp_path_factory.mktemp("lab")
     built = build(folder / "built")
     return Lab(built, make_root(built, folder / "emqx"), folder / "packages")

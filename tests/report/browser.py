@@ -1,6 +1,5 @@
 """A real browser for the report: Debian's Chromium, headless, without network."""
 
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -9,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
+
+from tests.needs import need
 
 _PROGRAMS = ("chromium", "chromedriver")
 _PATIENCE = 30.0
@@ -118,8 +118,4 @@ def started(folder: Path) -> Iterator[Browser]:
 
 def need_browser() -> None:
     """Skip where the browser is missing; in CI that is a failure."""
-    missing = [program for program in _PROGRAMS if shutil.which(program) is None]
-    if missing and os.environ.get("CI"):
-        pytest.fail(f"missing: {', '.join(missing)}; install chromium chromium-driver")
-    if missing:
-        pytest.skip(f"missing: {', '.join(missing)}; install chromium chromium-driver")
+    need(*_PROGRAMS, packages="chromium chromium-driver")
