@@ -45,6 +45,7 @@ class Bar(NamedTuple):
 class Lane:
     """One release of one node."""
 
+    stream: str
     node: str
     vsn: str
     bars: tuple[Bar, ...]
@@ -60,7 +61,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Picture:
-    """All lanes and marks of a period that reaches from *start* to *end*."""
+    """All lanes, and the marks by stream, of a period that reaches from *start* to *end*."""
 
     start: str
     end: str
@@ -68,9 +69,9 @@ class Picture:
     marks: Mapping[str, tuple[Mark, ...]]
 
     @property
-    def nodes(self) -> tuple[str, ...]:
-        """The nodes, in the order of their lanes."""
-        return tuple(dict.fromkeys(lane.node for lane in self.lanes))
+    def nodes(self) -> Mapping[str, str]:
+        """The node of each stream, in the order of the lanes."""
+        return {lane.stream: lane.node for lane in self.lanes}
 
 
 def picture_of(states: Sequence[State], lines: Sequence[Line]) -> Picture:
@@ -81,10 +82,10 @@ def picture_of(states: Sequence[State], lines: Sequence[Line]) -> Picture:
     for line in lines:
         kind = _kind_of(line)
         if kind is not None:
-            marks.setdefault(_label(line.node or line.stream, rehearsal=line.rehearsal), []).append(Mark(kind, line))
+            marks.setdefault(line.stream, []).append(Mark(kind, line))
     streams = dict.fromkeys(state.stream for state in states)
     lanes = tuple(lane for stream in streams for lane in _lanes([s for s in states if s.stream == stream], end))
-    return Picture(start, end, lanes, {node: tuple(found) for node, found in marks.items()})
+    return Picture(start, end, lanes, {stream: tuple(found) for stream, found in marks.items()})
 
 
 def drawn(picture: Picture) -> str:
@@ -105,7 +106,7 @@ def _lanes(states: Sequence[State], end: str) -> Iterator[Lane]:
             finished.setdefault(vsn, [])
             running.setdefault(vsn, Bar(status, state.since, end, state.number, None))
     for vsn, bars in finished.items():
-        yield Lane(node, vsn, (*bars, *((running[vsn],) if vsn in running else ())))
+        yield Lane(states[-1].stream, node, vsn, (*bars, *((running[vsn],) if vsn in running else ())))
 
 
 def _kind_of(line: Line) -> str | None:
@@ -137,12 +138,12 @@ def _svg(picture: Picture) -> Iterator[str]:
     yield f'<text class="axis" id="axis-start" x="{LABEL}" y="14">{picture.start[:19]}Z</text>'
     yield f'<text class="axis end" id="axis-end" x="{WIDTH - 8}" y="14">{picture.end[:19]}Z</text>'
     row = 0
-    for node in picture.nodes:
+    for stream, node in picture.nodes.items():
         yield _text(node, row, "node")
-        yield from (_mark(mark, picture, row) for mark in picture.marks.get(node, ()))
+        yield from (_mark(mark, picture, row) for mark in picture.marks.get(stream, ()))
         row += 1
         for lane in picture.lanes:
-            if lane.node == node:
+            if lane.stream == stream:
                 yield _text(lane.vsn, row, "vsn")
                 yield f'<line class="ground" x1="{LABEL}" x2="{WIDTH - 8}" y1="{_middle(row)}" y2="{_middle(row)}"/>'
                 yield from (_bar(bar, lane, picture, row) for bar in lane.bars)
