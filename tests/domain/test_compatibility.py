@@ -417,6 +417,7 @@ def test_what_is_lost_for_good_is_refused_with_the_way_out() -> None:
     assert lost.fact == "missing: lib/emqx-4.4.16, erts-12.3.2.2"
     assert lost.hint == "`release-ledger uninstall 4.4.16`, then `release-ledger unpack 4.4.16`"
     assert "put these back" in running.hint
+    assert "`release-ledger restart`, which boots 4.4.0" in running.hint
 
 
 @pytest.mark.parametrize(
@@ -455,3 +456,12 @@ def test_of_several_reasons_with_words_the_first_by_rule_number_speaks() -> None
 def test_rule_8_is_told_apart_because_it_exits_5() -> None:
     assert judge(_BROKEN["pointers that disagree"][0]).boot_files
     assert not judge(_BROKEN["a full disk"][0]).boot_files
+
+
+def test_a_damaged_permanent_release_is_put_back_and_no_restart_is_offered() -> None:
+    """A restart is a way out of a trial only."""
+    (damaged,) = judge(
+        replace(KNOWN, tables=tables_of("4.4.16 permanent", "4.4.0 old"), missing=("lib/emqx-4.4.16",))
+    ).reasons
+
+    assert damaged.hint == "put these back from the package of this version"
