@@ -73,6 +73,17 @@ class NoLastNoteError(UsageError):
         )
 
 
+class TrustInsideError(UsageError):
+    """What should come from the auditor lies in what is verified."""
+
+    def __init__(self, option: str, file: str, record: Path) -> None:
+        super().__init__(
+            f"{option} {file} lies inside what is verified",
+            fact=f"whoever wrote {record} can have written it as well",
+            hint="keep it elsewhere, and have it by another way than the record",
+        )
+
+
 class UnreadablePolicyError(CheckFailedError):
     """The policy file cannot be read."""
 
@@ -100,10 +111,11 @@ class Asked:
 def verify_asked(asked: Asked, session: Session) -> int:
     """Verify, print the report, keep what was seen; return 0.
 
-    Raises: VerifyFailedError, VerifyUndecidedError, and what opening the record raises.
+    Raises: VerifyFailedError, VerifyUndecidedError; TrustInsideError; what opening the record raises.
     """
     own = asked.bundle is None
     path = session.settings.ledger.value if asked.bundle is None else Path(asked.bundle)
+    _check_outside(asked, path)
     policy = _policy(asked, path, own=own)
     state = bootstrap.auditor_state(Path(asked.state)) if asked.state else None
     remembered = [state.held(log.vkey.name) for log in policy.logs] if state and policy else []
@@ -129,6 +141,22 @@ def verify_asked(asked: Asked, session: Session) -> int:
     if state is not None and report.note is not None and Level.SIGNATURE in report.holding:
         state.keep(report.note)
     return 0
+
+
+def _check_outside(asked: Asked, path: Path) -> None:
+    """Refuse files of the auditor that lie in the record, or where its host keeps the tip guard (evidence.md 6.1)."""
+    record = path.resolve()
+    # The database of a ledger folder stands for that folder.
+    if record.name == "ledger.db" and (record.parent / "log.vkey").is_file():
+        record = record.parent
+    places = (record, record.parent / f"{record.name}.tip")
+    written = (("--policy", asked.policy), ("--state", asked.state))
+    since = None if asked.since == "last" else asked.since
+    for option, file in (*written, ("--since", since), *(("--held", file) for file in asked.held)):
+        # A host may hold its ledger against the note of its own tip guard.
+        within = places if option in {"--policy", "--state"} else places[:1]
+        if file is not None and any(Path(file).resolve().is_relative_to(place) for place in within):
+            raise TrustInsideError(option, file, record)
 
 
 def _brings_trust(asked: Asked) -> bool:

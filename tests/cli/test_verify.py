@@ -157,3 +157,36 @@ def test_a_file_anchor_that_is_gone_leaves_it_undecided(
 
     assert main(["verify"]) == 3
     assert what in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--policy", "--state", "--since", "--held"])
+@pytest.mark.parametrize("place", ["bundle/mine", "bundle/sub/../mine", "link/mine"])
+def test_a_file_of_the_auditor_is_never_taken_from_the_record(
+    option: str, place: str, ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Evidence.md 6.1: no key, policy or state from the record under test, and nothing is written to it."""
+    bundle = write(tmp_path / "bundle", {**whole(ledger), "sub/x": b""})
+    (tmp_path / "link").symlink_to(bundle)
+
+    code = main(["verify", str(bundle), option, str(tmp_path / place)])
+
+    told = capsys.readouterr().err
+    assert code == 1
+    assert "lies inside what is verified" in told
+    assert "hint: " in told
+    assert not (bundle / "mine").exists()
+
+
+@pytest.mark.parametrize("option", ["--policy", "--state"])
+@pytest.mark.parametrize("record", ["ledger", "ledger/ledger.db"])
+@pytest.mark.parametrize("place", ["ledger/log.vkey", "ledger.tip/mine"])
+def test_a_ledger_gives_neither_policy_nor_state(
+    option: str, record: str, place: str, ledger: Case, tmp_path: Path
+) -> None:
+    before = files_of(ledger.folder.path)
+
+    code = main(["verify", str(tmp_path / record), option, str(tmp_path / place)])
+
+    assert code == 1
+    assert files_of(ledger.folder.path) == before
+    assert not (tmp_path / "ledger.tip/mine").exists()
