@@ -2,6 +2,7 @@
 
 Nothing a holder does breaks off a change. What a change does to the node is finished and told
 first; then the alarm is the error of the command, since the record may not be the only one.
+While its file stands, no later change begins.
 """
 
 from contextlib import contextmanager
@@ -10,21 +11,24 @@ from typing import TYPE_CHECKING
 from cli import bootstrap
 from cli.error_report import as_json, as_text
 from cli.plain_text import plain
+from ledger.application.standing_alarm import AlarmStandsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cli.session import Session
-    from ledger.application.anchoring import Outside
+    from ledger.application.anchoring import Holders, Outside
 
 
 @contextmanager
 def held_outside(session: "Session", *, idle: bool = False) -> "Iterator[Outside]":
     """Give the holders of the ledger; *idle* asks nothing of them at the end.
 
-    Raises: the errors of their settings; EvidenceError, at the end, for an alarm.
+    Raises: the errors of their settings; AlarmStandsError; EvidenceError, at the end, for an alarm.
     """
     with bootstrap.open_holders(session.settings) as holders:
+        if not idle:
+            refuse_standing_alarms(holders)
         outside = holders.outside
         try:
             yield outside
@@ -38,6 +42,15 @@ def held_outside(session: "Session", *, idle: bool = False) -> "Iterator[Outside
         _finish(outside, session, idle=idle)
         for alarm in outside.alarms:
             raise alarm
+
+
+def refuse_standing_alarms(holders: "Holders") -> None:
+    """Let nothing begin while what a holder said against the ledger is not explained.
+
+    Raises: AlarmStandsError.
+    """
+    if holders.standing:
+        raise AlarmStandsError(holders.standing)
 
 
 def _finish(outside: "Outside", session: "Session", *, idle: bool) -> None:

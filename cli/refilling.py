@@ -10,7 +10,7 @@ from pathlib import Path
 from cli import bootstrap
 from cli.changing import catch_up, why
 from cli.options import RecoverOptions
-from cli.outside import held_outside
+from cli.outside import held_outside, refuse_standing_alarms
 from cli.session import Session
 from ledger.domain.ledger_events import LEDGER_STREAM, LedgerRefilled
 from ledger.domain.records import Context
@@ -21,10 +21,12 @@ SCHEMA = "release-ledger/refill/1"
 def refill_ledger(bundle: str, options: RecoverOptions, *, session: Session) -> int:
     """Put back what was lost, record that, and say so; return the exit code.
 
-    Raises: the errors of ``refill``, and what recording raises.
+    Raises: AlarmStandsError, the errors of ``refill``, and what recording raises.
     """
     reason, ticket = why(options, session)
     folder = session.settings.ledger.value
+    with bootstrap.open_holders(session.settings) as holders:
+        refuse_standing_alarms(holders)
     refilled = bootstrap.refill(folder, Path(bundle), wait=options.wait)
     with held_outside(session) as outside, bootstrap.open_record(folder, after=outside.hand_over) as (record, identity):
         event = LedgerRefilled(

@@ -156,6 +156,7 @@ def _lines(holders: "Holders", state: "Unheld") -> "Iterator[str]":
     yield f"Log: {holders.vkey}"
     for anchor in holders.anchors:
         yield f"{anchor.name}: {sizes.get(anchor.name, 0)} of {state.size}"
+    yield from (f"Alarm: {alarm} ({alarm.file})" for alarm in holders.standing)
     yield str(state)
 
 
@@ -169,6 +170,10 @@ def _as_json(holders: "Holders", state: "Unheld") -> str:
         "unheld": state.count,
         "holders": [{"name": anchor.name, "held": sizes.get(anchor.name, 0)} for anchor in holders.anchors],
     }
+    if holders.standing:
+        record["alarms"] = [
+            {"holder": alarm.sink, "said": alarm.said, "file": alarm.file} for alarm in holders.standing
+        ]
     if state.since is not None:
         record["unheld_since"] = state.since
     return json.dumps(record, separators=(",", ":")) + "\n"

@@ -4,6 +4,7 @@ import grp
 from dataclasses import replace
 from pathlib import Path
 
+from ledger.adapters.anchors.alarm_file import standing_alarms
 from ledger.adapters.ledger_folder import LedgerFolder
 from ledger.application.readiness import Keeping
 from ledger.errors import LedgerError
@@ -24,6 +25,7 @@ def keeping_of(folder: Path, *, stored: int, newest: bytes | None, group: str | 
     except (LedgerError, OSError) as exc:
         keeping = replace(keeping, key_fault=_words(exc))
     try:
+        keeping = replace(keeping, alarms=standing_alarms(places.tip))
         note = places.guard.read()
         guarded = None if note is None else Checkpoint.parse(Note.parse(note).text).size
         keeping = replace(keeping, guarded=guarded)

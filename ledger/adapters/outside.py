@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ledger.adapters.anchor_store import SqliteAnchorStore
-from ledger.adapters.anchors.alarm_file import keep_alarm
+from ledger.adapters.anchors.alarm_file import keep_alarm, standing_alarms
 from ledger.adapters.clock import format_time
 from ledger.adapters.durable import WriteFailedError
 from ledger.adapters.ledger_folder import LedgerFolder
@@ -40,7 +40,7 @@ class AnchorSettingError(UsageError):
 def open_holders(places: LedgerFolder, *, settings: Sequence[str]) -> Iterator[Holders]:
     """Give the outside holders of the ledger in *places*; nothing is asked of them yet.
 
-    Raises: AnchorSettingError, WitnessUrlError, PolicyError, VkeyError; the errors of the key.
+    Raises: AnchorSettingError, WitnessUrlError, PolicyError, VkeyError, GuardAccessError; the errors of the key.
     """
     vkey = places.read_key().vkey
     witnesses = WitnessList(places.path / "witnesses", vkey)
@@ -54,7 +54,7 @@ def open_holders(places: LedgerFolder, *, settings: Sequence[str]) -> Iterator[H
                 keep_alarm(places.tip, sink=sink, size=size, error=error, at=_now())
 
         outside = Outside(anchors, store=store, seconds=time.monotonic, keep_alarm=keep)
-        yield Holders(outside, anchors, store, witnesses, vkey)
+        yield Holders(outside, anchors, store, witnesses, vkey, standing_alarms(places.tip))
 
 
 def _sinks(settings: Sequence[str], log: Verifier) -> Iterator[Anchor]:

@@ -6,7 +6,8 @@ newest note. Within one command a holder that failed is not asked again, and one
 longer than *patience* in all is asked once more when the command ends.
 
 A holder that speaks against the ledger raises an alarm. An alarm is kept as evidence and the
-command exits 6, but what it does to the node is finished first. Where policy demands holders
+command exits 6, but what it does to the node is finished first; the next change is refused.
+Where policy demands holders
 (``holders``), a risky command does not start until so many hold every event.
 """
 
@@ -21,6 +22,7 @@ from ledger.application.anchor_ports import (
     SignedTip,
     WitnessBook,
 )
+from ledger.application.standing_alarm import StandingAlarm
 from ledger.errors import EvidenceError, LedgerError, RefusedError
 from ledger.tlog.vkey import Vkey
 
@@ -177,13 +179,17 @@ class Outside:
 
 @dataclass(frozen=True)
 class Holders:
-    """The holders of one ledger whose key is *vkey*, the record of what they hold, and its witnesses."""
+    """The holders of one ledger whose key is *vkey*, the record of what they hold, and its witnesses.
+
+    *standing* is what holders said against the ledger in earlier commands.
+    """
 
     outside: Outside
     anchors: tuple[Anchor, ...]
     store: AnchorStore
     witnesses: WitnessBook
     vkey: Vkey
+    standing: tuple[StandingAlarm, ...] = ()
 
 
 def unheld(anchors: Sequence[Anchor], *, store: AnchorStore, holders: int = 1) -> Unheld:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ledger.application.reconcile import unrecorded
+from ledger.application.standing_alarm import EXPLAIN, StandingAlarm
 from ledger.domain.envelope import ClockReading
 from ledger.domain.forecast import restart_forecast
 from ledger.domain.observation import Observation
@@ -91,6 +92,7 @@ class Keeping:
     held_fault: str = ""
     group: str = ""
     group_fault: str = ""
+    alarms: tuple[StandingAlarm, ...] = field(default=())
 
 
 def installation_points(node: NodeReleases, sight: Sight) -> Iterator[Point]:
@@ -121,6 +123,8 @@ def ledger_points(keeping: Keeping, clocks: Clocks) -> Iterator[Point]:
     yield Point("key", keeping.key_fault or keeping.key, _bad(keeping.key_fault), hint if keeping.key_fault else "")
     yield _guard(keeping)
     yield _anchors(keeping)
+    for alarm in keeping.alarms:
+        yield Point("alarm", f"{alarm} ({alarm.file})", Verdict.FAULT, EXPLAIN)
     if keeping.group or keeping.group_fault:
         hint = "run `release-ledger init` again: it gives the ledger to the group"
         value = keeping.group_fault or f"{keeping.group} may read"

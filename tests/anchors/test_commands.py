@@ -1,6 +1,7 @@
 """Outside holders from the command line: added, told by changes, demanded by policy, and heard when they object."""
 
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -71,6 +72,92 @@ def test_an_alarm_is_exit_6_after_the_change_is_done(watched: Lab, tmp_path: Pat
     assert 'Unpacked successfully: "4.4.16"' in shown.out
     assert "the witness has cosigned size" in shown.err
     assert list((clone.folder / "ledger.tip").glob("alarm-witness-w1-*.json"))
+
+
+@pytest.fixture(params=["fork", "rollback"])
+def accused(request: pytest.FixtureRequest, watched: Lab, tmp_path: Path) -> Lab:
+    """Return a host whose ledger a witness has spoken against: evidence.md 7, rows 6 and 10, and a rollback."""
+    shutil.copytree(watched.folder, tmp_path / "clone", symlinks=True)
+    clone = Lab(tmp_path / "clone", watched.environ)
+    assert watched.run("unpack", "4.4.1", *WHY).code == 0
+    if request.param == "rollback":
+        assert clone.run("witness", "submit").code == 6  # guard and ledger were put back together
+    else:
+        assert watched.run("witness", "submit").code == 0
+        assert clone.run("unpack", "4.4.16", *WHY).code == 6
+    return clone
+
+
+def events_of(host: Lab) -> int:
+    with closing(sqlite3.connect(host.ledger / "ledger.db")) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM stored_events").fetchone()
+    return int(count)
+
+
+def alarm_of(host: Lab) -> Path:
+    (alarm,) = (host.folder / "ledger.tip").glob("alarm-*.json")
+    return alarm
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("upgrade", "4.4.1", *WHY),
+        ("recover",),
+        ("recover", "--refill", "bundle"),
+        ("note", "0", "as it was"),
+        ("check", "--record"),
+        ("unregister", "--yes"),
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_while_an_alarm_stands_nothing_is_recorded(accused: Lab, words: tuple[str, ...]) -> None:
+    """A fork or rollback that a witness has proven is not forgotten by the next command."""
+    before, alarm = events_of(accused), alarm_of(accused)
+
+    refused = accused.run(*words)
+
+    assert refused.code == 6
+    assert refused.err.startswith("error: witness:w1 spoke against this ledger: the witness has cosigned ")
+    assert f"\n  kept in {alarm}\nhint: keep ledger, tip guard and alarm file as they are" in refused.err
+    assert events_of(accused) == before
+
+
+def test_an_alarm_that_stands_is_shown_and_keeps_nobody_from_reading(accused: Lab) -> None:
+    alarm = alarm_of(accused)
+
+    checked, listed = accused.run("check", "--json"), accused.run("witness", "list")
+    counted = accused.run("witness", "list", "--json").json
+    planned, read = accused.run("restart", "--dry-run"), accused.run("log")
+
+    (point,) = (point for point in checked.json["points"] if point["point"] == "alarm")
+    (line,) = (line for line in listed.out.splitlines() if line.startswith("Alarm: "))
+    assert (checked.code, point["verdict"]) == (7, "fault")
+    assert str(alarm) in point["value"]
+    assert line.startswith("Alarm: witness:w1 spoke against this ledger: ")
+    assert line.endswith(f" ({alarm})")
+    assert [told["file"] for told in counted["alarms"]] == [str(alarm)]
+    assert (planned.code, read.code) == (0, 0)
+
+
+def test_what_is_explained_stands_no_longer(accused: Lab) -> None:
+    """The operator removes the file; a holder that still objects raises it again."""
+    alarm_of(accused).unlink()
+
+    first, second = accused.run("restart", *WHY), accused.run("restart", *WHY)
+
+    assert (first.code, second.code) == (6, 6)
+    assert "Restarted" in first.out
+    assert second.out == ""
+
+
+def test_an_alarm_file_that_cannot_be_read_stands_all_the_same(watched: Lab) -> None:
+    (watched.folder / "ledger.tip" / "alarm-x-1.json").write_text("[")
+
+    refused = watched.run("restart", *WHY)
+
+    assert refused.code == 6
+    assert "a holder spoke against this ledger: what it said cannot be read" in refused.err
 
 
 def test_policy_demands_holders_before_a_risky_command_only(watched: Lab) -> None:

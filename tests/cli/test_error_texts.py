@@ -23,6 +23,7 @@ from cli.error_report import as_text
 from ledger.application.anchoring import Late
 from ledger.application.audit_form import RowFault
 from ledger.application.audit_report import Finding, Level, Verdict
+from ledger.application.standing_alarm import StandingAlarm
 from ledger.domain.package_facts import FoundPackages
 from ledger.domain.plan import Step
 from ledger.domain.reason import Reason, Rule
@@ -80,6 +81,7 @@ _SAMPLES: Mapping[Any, Any] = {
     Side: Side("moment", "event 7", (), ()),
     Finding: Finding(Level.TREE, Verdict.FAILED, "WHERE", "WHAT"),
     Late: Late("SINK", _CAUSE),
+    StandingAlarm: StandingAlarm("SINK", "SAID", "/FILE"),
     FoundPackages: FoundPackages(vsn="4.4.16", packages=("A", "B"), looked_for=("A", "B"), near_misses=("C",)),
     NodeReleases: node_with(),
     Vkey: _VKEY,
