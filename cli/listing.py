@@ -13,10 +13,11 @@ from shutil import which
 
 from cli.notes import Notes, notes_of
 from cli.options import FilterOptions
+from cli.personal import Personal, personal_in
 from cli.reading import ask, meant, now
 from cli.render_log import event_json, one_line, paragraphs
 from cli.session import Session
-from ledger.errors import UsageError
+from ledger.errors import EvidenceError, UsageError
 from projections.history import HistoryFilter, Line
 from projections.read import StoredEvent, log_size, open_ledger, read_events
 from projections.view import View
@@ -60,13 +61,23 @@ def list_events(wanted: FilterOptions, *, session: Session, oneline: bool, proof
         with open_ledger(session.settings.ledger.value) as ledger:
             prove = _prover(ledger) if proof and lines else _unproved
             stored = ((line.number, event_at(ledger, line.number)) for line in lines)
-            _print((event_json(event, proof=prove(number), notes=notes) for number, event in stored), session)
+            personal = personal_in(ledger)
+            _print(
+                (
+                    event_json(event, proof=prove(number), notes=notes, personal=personal(event))
+                    for number, event in stored
+                ),
+                session,
+            )
+        return
+    if oneline:
+        _show((one_line(line, notes=notes) for line in lines), session)
     else:
-        texts = (one_line(line, notes=notes) if oneline else paragraphs(line, notes=notes) for line in lines)
-        if not (sys.stdout.isatty() and _paged(texts)):
-            _print(texts, session)
-        for hint in _hints(lines):
-            session.terminal.advise(hint)
+        with open_ledger(session.settings.ledger.value) as ledger:
+            named = _named(ledger)
+            _show((paragraphs(line, notes=notes, personal=named(line.number)) for line in lines), session)
+    for hint in _hints(lines):
+        session.terminal.advise(hint)
 
 
 def _hints(lines: tuple[Line, ...]) -> Iterator[str]:
@@ -77,6 +88,19 @@ def _hints(lines: tuple[Line, ...]) -> Iterator[str]:
         yield f"hint: `release-ledger diff {max(undone.number - 1, 0)} {undone.number}` tells what the restart changed"
     if drift := next((line for line in lines if line.type == "drift_observed"), None):
         yield f"hint: event {drift.number} was not done through the ledger: `release-ledger note {drift.number} TEXT`"
+
+
+def _named(ledger: sqlite3.Connection) -> Callable[[int], tuple[Personal, ...]]:
+    """Return what tells the personal fields of an event; a line stands without them where its entry does not read."""
+    personal = personal_in(ledger)
+
+    def named(number: int) -> tuple[Personal, ...]:
+        try:
+            return personal(event_at(ledger, number))
+        except EvidenceError:  # its line comes from the view; the entry itself is for verify to judge
+            return ()
+
+    return named
 
 
 def _unproved(_: int) -> None:
@@ -124,6 +148,11 @@ def filter_of(wanted: FilterOptions, view: View, node: str | None) -> HistoryFil
         failed=wanted.failed,
         limit=wanted.limit,
     )
+
+
+def _show(texts: Iterator[str], session: Session) -> None:
+    if not (sys.stdout.isatty() and _paged(texts)):
+        _print(texts, session)
 
 
 def _print(texts: Iterator[str], session: Session) -> None:

@@ -5,10 +5,11 @@ words, never by colour alone.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cli.notes import Notes, note_lines, note_records
+from cli.personal import Personal, personal_records, who_in_brief
 from cli.placing import Place, place_record
 from cli.plain_text import plain
 from projections.history import Line, type_of
@@ -17,9 +18,9 @@ from projections.read import StoredEvent
 SCHEMA = "release-ledger/event/1"
 
 
-def paragraphs(line: Line, *, notes: Notes) -> str:
-    """Return one event as a paragraph, with the *notes* on it."""
-    return "".join(f"{text}\n" for text in (*_paragraph(line), *_notes(line, notes))) + "\n"
+def paragraphs(line: Line, *, notes: Notes, personal: Sequence[Personal] = ()) -> str:
+    """Return one event as a paragraph, with the *notes* on it and the login name that it committed to."""
+    return "".join(f"{text}\n" for text in (*_paragraph(line, personal), *_notes(line, notes))) + "\n"
 
 
 def one_line(line: Line, *, notes: Notes) -> str:
@@ -30,9 +31,14 @@ def one_line(line: Line, *, notes: Notes) -> str:
 
 
 def event_record(
-    stored: StoredEvent, *, proof: str | None = None, notes: Notes | None = None, place: Place | None = None
+    stored: StoredEvent,
+    *,
+    proof: str | None = None,
+    notes: Notes | None = None,
+    place: Place | None = None,
+    personal: Sequence[Personal] = (),
 ) -> Mapping[str, Any]:
-    """Return one event for machines: what its envelope says of it, the *proof* of its place, and the *notes* on it."""
+    """Return one event for machines: what its envelope says of it, and what shows beside it."""
     envelope = stored.envelope
     record = {
         "schema": SCHEMA,
@@ -52,16 +58,23 @@ def event_record(
         "data": stored.data,
         "notes": None if notes is None else note_records(envelope["event_id"], notes),
         "place": None if place is None else place_record(stored, place),
+        "disclosed": personal_records(personal),
         "proof": proof,
     }
     return {name: value for name, value in record.items() if value is not None}
 
 
 def event_json(
-    stored: StoredEvent, *, proof: str | None = None, notes: Notes | None = None, place: Place | None = None
+    stored: StoredEvent,
+    *,
+    proof: str | None = None,
+    notes: Notes | None = None,
+    place: Place | None = None,
+    personal: Sequence[Personal] = (),
 ) -> str:
     """Return one event as one line of JSON."""
-    return json.dumps(event_record(stored, proof=proof, notes=notes, place=place), separators=(",", ":")) + "\n"
+    record = event_record(stored, proof=proof, notes=notes, place=place, personal=personal)
+    return json.dumps(record, separators=(",", ":")) + "\n"
 
 
 def node_of(line: Line) -> str:
@@ -69,13 +82,13 @@ def node_of(line: Line) -> str:
     return f"{line.node or line.stream}{' (rehearsal)' if line.rehearsal else ''}"
 
 
-def _paragraph(line: Line) -> Iterator[str]:
+def _paragraph(line: Line, personal: Sequence[Personal]) -> Iterator[str]:
     marks = "".join(f"  [{mark}]" for mark in _marks(line))
     yield f"event {line.number}: {plain(line.words)}{marks}"
     for title, value in (
         ("when", line.recorded_at),
         ("node", node_of(line)),
-        ("who", line.actor),
+        ("who", who_in_brief(line.actor, personal)),
         ("why", line.reason),
         ("ticket", line.ticket),
         ("attempt", line.attempt),

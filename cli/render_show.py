@@ -5,13 +5,14 @@ The members of an event stand as they are recorded, one a line; digests are not 
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from cli.notes import Notes, note_lines
+from cli.personal import Personal, where_from, who
 from cli.placing import Place, place_lines
 from cli.plain_text import plain
 from cli.render_checks import checks_of
-from cli.render_log import event_record
+from cli.render_log import event_json, event_record
 from projections.attempts import AttemptInFull
 from projections.history import type_of
 from projections.read import StoredEvent
@@ -19,27 +20,49 @@ from projections.read import StoredEvent
 SCHEMA = "release-ledger/attempt_in_full/1"
 
 
+class _Additions(TypedDict):
+    proof: str | None
+    notes: Notes
+    place: Place
+    personal: tuple[Personal, ...]
+
+
 class Beside(NamedTuple):
-    """What shows beside events and is not in them: notes, their place in the log, proofs that were asked for."""
+    """What shows beside events and is not in them: notes, their place in the log, proofs asked for, personal fields."""
 
     notes: Notes
     place: Place
     proofs: Mapping[int, str]
+    personal: Mapping[int, tuple[Personal, ...]]
+
+    def of(self, event: StoredEvent) -> _Additions:
+        """Return what shows beside *event*."""
+        return {
+            "proof": self.proofs.get(event.number),
+            "notes": self.notes,
+            "place": self.place,
+            "personal": self.personal[event.number],
+        }
 
 
 def attempt_text(attempt: AttemptInFull, events: Sequence[StoredEvent], *, beside: Beside) -> str:
     """Return an attempt for people."""
-    lines = (*_attempt_lines(attempt), *_note_lines(events, beside), *place_lines(events, beside.place))
+    lines = (
+        *_attempt_lines(attempt, beside.personal[attempt.first_event]),
+        *_note_lines(events, beside),
+        *place_lines(events, beside.place),
+    )
     return "".join(f"{line}\n" for line in lines)
 
 
 def event_text(event: StoredEvent, *, beside: Beside) -> str:
     """Return an event that belongs to no attempt for people."""
-    envelope = event.envelope
+    envelope, personal = event.envelope, beside.personal[event.number]
     rows = (
         ("when", envelope["recorded_at"]),
         ("node", _marked(envelope.get("node"), event.stream)),
-        ("who", _who(envelope["actor"])),
+        ("who", _who(envelope["actor"], personal)),
+        ("from", where_from(personal)),
         ("why", envelope.get("reason")),
         ("ticket", envelope.get("ticket")),
         ("id", envelope["event_id"]),
@@ -80,17 +103,19 @@ def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent], *, besid
         "first_event": attempt.first_event,
         "last_event": attempt.last_event,
         "checks": [check._asdict() for check in checks_of(attempt.asked)] if "verb" in attempt.asked else None,
-        "record": [
-            event_record(event, proof=beside.proofs.get(event.number), notes=beside.notes, place=beside.place)
-            for event in events
-        ],
+        "record": [event_record(event, **beside.of(event)) for event in events],
     }
     return (
         json.dumps({name: value for name, value in record.items() if value is not None}, separators=(",", ":")) + "\n"
     )
 
 
-def _attempt_lines(attempt: AttemptInFull) -> Iterator[str]:
+def record_json(event: StoredEvent, *, beside: Beside) -> str:
+    """Return an event that belongs to no attempt as one line of JSON."""
+    return event_json(event, **beside.of(event))
+
+
+def _attempt_lines(attempt: AttemptInFull, personal: Sequence[Personal]) -> Iterator[str]:
     asked = " ".join(part for part in (attempt.verb, attempt.vsn) if part) or "repair"
     yield f"attempt {attempt.attempt}"
     yield from _rows(
@@ -101,7 +126,8 @@ def _attempt_lines(attempt: AttemptInFull) -> Iterator[str]:
             ("took", None if attempt.took_us is None else f"{attempt.took_us / 1_000_000:.3f} s"),
             ("node", _marked(attempt.node, attempt.stream)),
             ("driver", attempt.driver),
-            ("who", _who(attempt.actor)),
+            ("who", _who(attempt.actor, personal)),
+            ("from", where_from(personal)),
             ("why", attempt.reason),
             ("ticket", attempt.ticket),
             ("options", ", ".join(attempt.asked.get("options", ()))),
@@ -148,6 +174,6 @@ def _marked(node: str | None, stream: str) -> str:
     return f"{node or stream}{' (rehearsal)' if ':rehearsal:' in stream else ''}"
 
 
-def _who(actor: Mapping[str, Any]) -> str:
+def _who(actor: Mapping[str, Any], personal: Sequence[Personal]) -> str:
     # What the operating system says of its user is a claim; only a signature is proof (PRODUCT section 6).
-    return f"{actor['id']} (as the operating system says)"
+    return f"{who(actor['id'], personal)} (as the operating system says)"

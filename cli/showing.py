@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from cli.listing import event_at
 from cli.notes import notes_of
+from cli.personal import personal_in
 from cli.placing import place_in
 from cli.reading import ask, now
-from cli.render_log import event_json
-from cli.render_show import Beside, attempt_json, attempt_text, event_text
+from cli.render_show import Beside, attempt_json, attempt_text, event_text, record_json
 from cli.session import Session
 from projections.attempts import attempt_in_full
 from projections.read import StoredEvent
@@ -29,10 +29,12 @@ def show_event(text: str, *, session: Session, proof: bool = False) -> None:
         row = view.attempt(event.envelope.get("attempt", ""))
         events = (event,) if row is None else _events_of(view, ledger, row.attempt)
         proofs = _proofs(ledger, view.size(), events) if proof else {}
-        beside = Beside(notes_of(view), place_in(ledger), proofs)
+        personal_of = personal_in(ledger)
+        personal = {one.number: personal_of(one) for one in events}
+        beside = Beside(notes_of(view), place_in(ledger), proofs, personal)
         if session.json:
             if row is None:
-                return event_json(event, proof=proofs.get(number), notes=beside.notes, place=beside.place)
+                return record_json(event, beside=beside)
             return attempt_json(attempt_in_full(events, row), events, beside=beside)
         if row is None:
             shown = event_text(event, beside=beside)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from cli.report.controls import CONTROLS, controls_csv
 from cli.report.embedded import safe_json
@@ -21,6 +22,7 @@ from cli.report.model import subtrees
 from cli.report.states import splice, spliced
 from projections.history import WORDS
 from tests.cli.lab import Lab
+from tests.cli.schemas import schema_of
 
 from .records import evidence_of, report
 
@@ -239,6 +241,7 @@ def test_the_command_says_what_it_wrote(lab: Lab, tmp_path: Path) -> None:
 
     assert told.out == f"Reported {events} of {machine.json['tree_size']} events: {tmp_path / 'one.html'}\n"
     assert (machine.json["schema"], machine.json["events"]) == ("release-ledger/report/1", events)
+    Draft202012Validator(schema_of("report")).validate(machine.json)
 
 
 class Attributes(HTMLParser):
