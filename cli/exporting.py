@@ -219,7 +219,10 @@ def _scope(choice: _Choice, *, vkey: Vkey | None, disclose: bool) -> Scope:
 
 
 def _views(choice: _Choice) -> Iterator[BundleFile]:
+    from cli.report.controls import controls_csv  # noqa: PLC0415 # a listing does not pay for it
+
     yield BundleFile("views/timeline.csv", "".join(csv_rows(choice.lines)).encode(), derived=True)
+    yield BundleFile("views/controls.csv", "".join(controls_csv(choice.lines)).encode(), derived=True)
     if choice.whole:  # the tables do not follow from a sample
         root = print_base64(choice.checkpoint.root).decode()
         record = versions_record(choice.nodes, size=choice.checkpoint.size, root=root)

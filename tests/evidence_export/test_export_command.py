@@ -144,7 +144,11 @@ def test_the_views_are_derived_and_no_cell_is_a_formula(lab: Lab) -> None:
     assert {row["reason"] for row in rows} == {"", "'=1+1"}
     assert versions["nodes"][0]["releases"][0] == {"vsn": "4.4.1", "status": "permanent"}
     assert isinstance(files, list)
-    assert {row["path"] for row in files if row.get("derived")} == {"views/timeline.csv", "views/versions.json"}
+    assert {row["path"] for row in files if row.get("derived")} == {
+        "views/timeline.csv",
+        "views/controls.csv",
+        "views/versions.json",
+    }
 
 
 def test_somebody_who_may_not_write_exports_too_and_says_so(lab: Lab) -> None:
