@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ledger.application.bundle import HeldCopy, KeptValue, tree_of
+from ledger.application.bundle import HeldCopy, KeptValue, RecordDiffersError, tree_of
 from ledger.errors import CheckFailedError, EvidenceError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import HASH_SIZE, FormatError
@@ -94,9 +94,14 @@ class EvidenceReader:
         return tuple(HeldCopy(found, sink, bytes(proof), at) for found, sink, proof, at in rows)
 
     def kept_values(self) -> Iterator[KeptValue]:
-        """Yield every personal value that is kept, by its commitment."""
-        rows = self._rows("SELECT commitment, salt, value FROM disclosure ORDER BY commitment")
-        return (KeptValue(commitment, bytes(salt), bytes(value)) for commitment, salt, value in rows)
+        """Yield every personal value that is kept, by its commitment.
+
+        Raises: RecordDiffersError for one that is stored as no bytes.
+        """
+        for commitment, salt, value in self._rows("SELECT commitment, salt, value FROM disclosure ORDER BY commitment"):
+            if not isinstance(salt, bytes) or not isinstance(value, bytes):
+                raise RecordDiffersError(f"the personal value kept for {commitment} is stored as no bytes")
+            yield KeptValue(commitment, salt, value)
 
     def _rows(self, statement: str, *parameters: int) -> list[tuple[Any, ...]]:
         with _readable():

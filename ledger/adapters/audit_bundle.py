@@ -12,11 +12,19 @@ from hashlib import sha256
 
 from ledger.adapters.audit_files import Files
 from ledger.adapters.audit_tiles import CHECKPOINT, TilesSource
-from ledger.application.audit_source import HeldNote, Nature, PartMissingError, PartWrongError, Sample
+from ledger.application.audit_source import (
+    HeldNote,
+    Nature,
+    PartMissingError,
+    PartWrongError,
+    Sample,
+    StoredDisclosure,
+)
 from ledger.tlog.notation import FormatError, split_lines
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
+DISCLOSURES = "disclosures.json"
 
 _SUM = re.compile(rb"(?P<sha256>[0-9a-f]{64}) [ *](?P<name>[^\\\n]+)")
 _ENTRY = re.compile(r"entries/(?P<index>0|[1-9][0-9]*)\.json")
@@ -30,9 +38,10 @@ class BundleSample:
 
     nature = _SAMPLE
 
-    def __init__(self, files: Files, *, anchors: Sequence[HeldNote]) -> None:
+    def __init__(self, files: Files, *, anchors: Sequence[HeldNote], disclosures: Sequence[StoredDisclosure]) -> None:
         self._files = files
         self._anchors = tuple(anchors)
+        self._disclosures = tuple(disclosures)
 
     def checkpoint(self) -> bytes:
         """Return the note of the bundle.
@@ -54,6 +63,10 @@ class BundleSample:
         """Yield the notes in ``anchors/``."""
         yield from self._anchors
 
+    def disclosures(self) -> Iterator[StoredDisclosure]:
+        """Yield the personal values in ``disclosures.json``."""
+        yield from self._disclosures
+
 
 def is_bundle(files: Files) -> bool:
     """Tell whether *files* are meant as a bundle of ours, and not as tiles of any log."""
@@ -73,9 +86,23 @@ def bundle_source(files: Files) -> TilesSource | BundleSample:
         raise PartWrongError(name, fact=f"it is not listed in {MANIFEST}")
     _check_listed(files, listed)
     anchors = [HeldNote(name, files.read(name)) for name in sorted(files.names) if name.startswith("anchors/")]
+    disclosures = _read_disclosures(files)
     if any(name.startswith("tile/") for name in files.names):
-        return TilesSource(files, nature=_WHOLE, anchors=anchors)
-    return BundleSample(files, anchors=anchors)
+        return TilesSource(files, nature=_WHOLE, anchors=anchors, disclosures=disclosures)
+    return BundleSample(files, anchors=anchors, disclosures=disclosures)
+
+
+def _read_disclosures(files: Files) -> Sequence[StoredDisclosure]:
+    if DISCLOSURES not in files.names:
+        return ()
+    try:
+        rows = json.loads(files.read(DISCLOSURES))
+        return [
+            StoredDisclosure(str(row["commitment"]), bytes.fromhex(row["salt"]), row["json"].encode()) for row in rows
+        ]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        fact = "it is no list of personal values with commitment, salt and json"
+        raise PartWrongError(DISCLOSURES, fact=fact) from exc
 
 
 def _read_manifest(files: Files) -> Mapping[str, tuple[int, str]]:

@@ -20,7 +20,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
-from ledger.application.audit_source import HeldNote, Nature, PartMissingError, PartWrongError, StoredLeaf
+from ledger.application.audit_source import (
+    HeldNote,
+    Nature,
+    PartMissingError,
+    PartWrongError,
+    StoredDisclosure,
+    StoredLeaf,
+)
 from ledger.tlog.tiles import WIDTH, Tile, tiles_of_size
 
 _LEAVES = (
@@ -40,6 +47,11 @@ _OUTSIDE = (
     "USING (originator_id, originator_version) WHERE l.idx IS NULL LIMIT 1"
 )
 _HELD_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM log_leaf WHERE idx < ? GROUP BY originator_id"
+
+_DISCLOSURES = (
+    "SELECT CAST(commitment AS BLOB), CASE typeof(salt) WHEN 'blob' THEN salt END, "
+    "CASE typeof(value) WHEN 'blob' THEN value END FROM disclosure ORDER BY commitment"
+)
 
 
 class SqliteSource:
@@ -110,6 +122,13 @@ class SqliteSource:
         for size, sink, proof in rows:
             data = proof if isinstance(proof, bytes) else b""
             yield HeldNote(f"anchor {size} of {bytes(sink).decode(errors='replace')!a}", data)
+
+    def disclosures(self) -> Iterator[StoredDisclosure]:
+        """Yield the rows of ``disclosure``."""
+        with _readable(self._path):
+            rows = self._connection.execute(_DISCLOSURES).fetchall()
+        for commitment, salt, value in rows:
+            yield StoredDisclosure(bytes(commitment).decode(errors="replace"), salt, value)
 
     def surplus(self, size: int) -> Iterator[str]:
         """Yield what lies outside the tree: events without a leaf, and tiles that it does not have."""

@@ -8,7 +8,14 @@ level 0, leaves from the entry bundles.
 from collections.abc import Iterator, Mapping, Sequence
 
 from ledger.adapters.audit_files import Files
-from ledger.application.audit_source import HeldNote, Nature, PartMissingError, PartWrongError, StoredLeaf
+from ledger.application.audit_source import (
+    HeldNote,
+    Nature,
+    PartMissingError,
+    PartWrongError,
+    StoredDisclosure,
+    StoredLeaf,
+)
 from ledger.tlog.entry_bundle import decode_bundle
 from ledger.tlog.notation import HASH_SIZE, FormatError
 from ledger.tlog.tiles import WIDTH, BundlePlace, Tile, bundles_of_size, cut_tile, tile_at_size
@@ -19,10 +26,18 @@ CHECKPOINT = "checkpoint"
 class TilesSource:
     """A log in tiles (an ``audit_source.LogSource``)."""
 
-    def __init__(self, files: Files, *, nature: Nature, anchors: Sequence[HeldNote] = ()) -> None:
+    def __init__(
+        self,
+        files: Files,
+        *,
+        nature: Nature,
+        anchors: Sequence[HeldNote] = (),
+        disclosures: Sequence[StoredDisclosure] = (),
+    ) -> None:
         self.nature = nature
         self._files = files
         self._anchors = tuple(anchors)
+        self._disclosures = tuple(disclosures)
 
     def size(self) -> int | None:
         """Return None: the checkpoint tells."""
@@ -70,6 +85,10 @@ class TilesSource:
     def anchors(self) -> Iterator[HeldNote]:
         """Yield the notes in ``anchors/``, where there are."""
         yield from self._anchors
+
+    def disclosures(self) -> Iterator[StoredDisclosure]:
+        """Yield the personal values, where there are."""
+        yield from self._disclosures
 
     def surplus(self, size: int) -> Iterator[str]:  # noqa: ARG002 # a folder may hold more than its size
         """Yield nothing: other widths and later tiles do no harm here."""

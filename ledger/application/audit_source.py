@@ -47,6 +47,15 @@ class HeldNote:
     lost: str | None = None
 
 
+@dataclass(frozen=True)
+class StoredDisclosure:
+    """A personal value behind a commitment; *salt* or *value* None where they are stored as no bytes."""
+
+    commitment: str
+    salt: bytes | None
+    value: bytes | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Nature:
     """What kind of record a source holds.
@@ -99,6 +108,10 @@ class LogSource(Protocol):
         """Yield the notes that others hold, as far as the record has copies of them."""
         ...
 
+    def disclosures(self) -> Iterator[StoredDisclosure]:
+        """Yield the personal values that the record has."""
+        ...
+
     def surplus(self, size: int) -> Iterator[str]:
         """Yield what is stored and does not belong to the tree of *size*, in words."""
         ...
@@ -141,4 +154,8 @@ class SampleSource(Protocol):
 
     def anchors(self) -> Iterator[HeldNote]:
         """Yield the notes that others hold, as far as the record has copies of them."""
+        ...
+
+    def disclosures(self) -> Iterator[StoredDisclosure]:
+        """Yield the personal values that the record has."""
         ...

@@ -190,7 +190,11 @@ class Contents:
                 continue
             if sha256(kept.salt + kept.value).hexdigest() != kept.commitment:
                 raise RecordDiffersError(f"the personal value kept for {kept.commitment} is another one")
-            rows.append({"commitment": kept.commitment, "salt": kept.salt.hex(), "json": kept.value.decode()})
+            try:
+                form = kept.value.decode()
+            except UnicodeDecodeError as exc:
+                raise RecordDiffersError(f"the personal value kept for {kept.commitment} is no text") from exc
+            rows.append({"commitment": kept.commitment, "salt": kept.salt.hex(), "json": form})
         return readable_json(rows)
 
 

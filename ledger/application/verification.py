@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ledger.application.audit import Asked, audit
+from ledger.application.audit_disclosures import read_disclosures
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_sample import audit_sample
 from ledger.application.audit_source import LogSource, SampleSource
@@ -23,15 +24,28 @@ def verify_log(source: LogSource, *, trust: Trust, asked: Asked | None = None) -
     report = audit(source, trust=trust, read=read, asked=asked)
     if report.verdict is Verdict.FAILED or (level is not None and level < Level.MEANING):
         return report
-    if native and not report.first:
-        return read_meaning(report, _events(source, report.size))
-    return _without_meaning(report, asked=level is Level.MEANING)
+    if not native or report.first:
+        report = _without_meaning(report, asked=level is Level.MEANING)
+    else:
+        report = read_meaning(report, _events(source, report.size))
+    return _with_disclosures(report, source) if native else report
 
 
 def verify_sample(source: SampleSource, *, trust: Trust, level: Level | None = None) -> AuditReport:
     """Return what the verification of a sample comes to."""
     report = audit_sample(source, trust=trust, read=LeafReader(), level=level)
-    return _without_meaning(report, asked=level is Level.MEANING)
+    if report.verdict is Verdict.FAILED or (level is not None and level < Level.MEANING):
+        return report
+    report = _without_meaning(report, asked=level is Level.MEANING)
+    leaves = (sample.leaf for sample in source.samples()) if Level.TREE in report.holding else None
+    return read_disclosures(report, tuple(source.disclosures()), leaves)
+
+
+def _with_disclosures(report: AuditReport, source: LogSource) -> AuditReport:
+    # A ledger keeps what every command told it; and an incremental audit did not read the earlier events.
+    whole = Level.TREE in report.holding and not source.nature.commits and not report.first
+    leaves = (state for _, state in _events(source, report.size)) if whole else None
+    return read_disclosures(report, tuple(source.disclosures()), leaves)
 
 
 def _without_meaning(report: AuditReport, *, asked: bool) -> AuditReport:
