@@ -8,6 +8,7 @@ leaves the audit *undecided*. Policy and key files inside are information and ne
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from ledger.adapters.audit_files import Files
@@ -28,6 +29,11 @@ DISCLOSURES = "disclosures.json"
 
 _SUM = re.compile(rb"(?P<sha256>[0-9a-f]{64}) [ *](?P<name>[^\\\n]+)")
 _ENTRY = re.compile(r"entries/(?P<index>0|[1-9][0-9]*)\.json")
+# Only a bundle has these: without its manifest it is a bundle that lacks it, and no log of other software.
+_OURS = frozenset({"README", "VERIFY.md", "verify.sh", "log.vkey", "policy", DISCLOSURES})
+_OUR_FOLDERS = ("anchors/", "entries/", "views/")
+_STATEMENTS = f"what {MANIFEST} states (limits, redactions, export_recorded) is the exporter's word; it was not checked"
+_VIEWS = "views/ was not checked against the events: its tables are made for reading"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _WHOLE = Nature(name="bundle", commits=False, entries=True, native=True)
 _SAMPLE = Nature(name="sample", commits=False, entries=True, native=True)
@@ -36,9 +42,15 @@ _SAMPLE = Nature(name="sample", commits=False, entries=True, native=True)
 class BundleSample:
     """The sample form: some entries, each with its proof (an ``audit_source.SampleSource``)."""
 
-    nature = _SAMPLE
-
-    def __init__(self, files: Files, *, anchors: Sequence[HeldNote], disclosures: Sequence[StoredDisclosure]) -> None:
+    def __init__(
+        self,
+        files: Files,
+        *,
+        limits: Sequence[str],
+        anchors: Sequence[HeldNote],
+        disclosures: Sequence[StoredDisclosure],
+    ) -> None:
+        self.nature = replace(_SAMPLE, limits=tuple(limits))
         self._files = files
         self._anchors = tuple(anchors)
         self._disclosures = tuple(disclosures)
@@ -72,7 +84,9 @@ def is_bundle(files: Files) -> bool:
     """Tell whether *files* are meant as a bundle of ours, and not as tiles of any log."""
     if files.names == {CHECKPOINT}:
         return False  # a log that is empty yet; where its checkpoint says more, its tiles are missing
-    return bool({MANIFEST, SUMS} & files.names) or not any(name.startswith("tile/") for name in files.names)
+    if {MANIFEST, SUMS, *_OURS} & files.names or any(name.startswith(_OUR_FOLDERS) for name in files.names):
+        return True
+    return not any(name.startswith("tile/") for name in files.names)
 
 
 def bundle_source(files: Files) -> TilesSource | BundleSample:
@@ -87,9 +101,11 @@ def bundle_source(files: Files) -> TilesSource | BundleSample:
     _check_listed(files, listed)
     anchors = [HeldNote(name, files.read(name)) for name in sorted(files.names) if name.startswith("anchors/")]
     disclosures = _read_disclosures(files)
+    views = any(name.startswith("views/") for name in files.names)
+    limits = (_STATEMENTS, _VIEWS) if views else (_STATEMENTS,)
     if any(name.startswith("tile/") for name in files.names):
-        return TilesSource(files, nature=_WHOLE, anchors=anchors, disclosures=disclosures)
-    return BundleSample(files, anchors=anchors, disclosures=disclosures)
+        return TilesSource(files, nature=replace(_WHOLE, limits=limits), anchors=anchors, disclosures=disclosures)
+    return BundleSample(files, limits=limits, anchors=anchors, disclosures=disclosures)
 
 
 def _read_disclosures(files: Files) -> Sequence[StoredDisclosure]:

@@ -62,7 +62,7 @@ class _Audit:
         self._source, self._trust, self._read, self._asked = source, trust, read, asked
         self._findings = Findings()
         self._remarks: list[str] = []
-        self._limits: list[str] = [INTEGRITY_IS_NOT_TRUTH]
+        self._limits: list[str] = [INTEGRITY_IS_NOT_TRUTH, *source.nature.limits]
         self._holding = Holding(trust)
         self._origin: str | None = None
         self._newest = Signed()

@@ -113,7 +113,7 @@ def _report(
         holding=frozenset(means - {found.level for found in shown}),
         findings=shown,
         remarks=remarks,
-        limits=(INTEGRITY_IS_NOT_TRUTH, _SAMPLED),
+        limits=(INTEGRITY_IS_NOT_TRUTH, _SAMPLED, *source.nature.limits),
         held=holding.size,
         held_by=tuple(sorted(holding.names)),
         sampled=seen[2],

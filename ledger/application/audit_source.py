@@ -62,13 +62,14 @@ class Nature:
 
     *commits* tells that it has every checkpoint ever signed, so that checkpoints and commits can
     be held against each other; *entries* that every leaf is promised; *native* that leaves are
-    envelopes of this product.
+    envelopes of this product; *limits* says what it holds besides that no level checks.
     """
 
     name: str
     commits: bool
     entries: bool
     native: bool
+    limits: tuple[str, ...] = ()
 
 
 class LogSource(Protocol):

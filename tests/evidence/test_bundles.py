@@ -123,6 +123,35 @@ def test_a_part_that_is_missing_leaves_it_undecided(form: str, ledger: Case) -> 
             assert verdict_of(listed(rest), ledger.trust) is Verdict.UNDECIDED
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["README", "VERIFY.md", "verify.sh", "log.vkey", "policy", "disclosures.json", "views/a.csv", "anchors/a.note"],
+)
+def test_a_bundle_without_manifest_and_sums_is_no_log_of_other_software(
+    name: str, ledger: Case, tmp_path: Path
+) -> None:
+    """Row 14: both lists are missing, and with them what tells whether a file was changed or left out."""
+    log = {key: data for key, data in whole(ledger).items() if key == "checkpoint" or key.startswith("tile/")}
+    alone, stripped = write(tmp_path / "log", log), write(tmp_path / "bundle", {**log, name: b"x"})
+
+    assert verify_path(Task(path=alone, trust=ledger.trust)).verdict is Verdict.VERIFIED
+    with pytest.raises(PartMissingError, match=r"manifest\.json"):
+        verify_path(Task(path=stripped, trust=ledger.trust))
+
+
+@pytest.mark.parametrize("form", ["whole", "sample"])
+@pytest.mark.parametrize("views", [True, False])
+def test_what_no_level_checks_is_said(form: str, *, views: bool, ledger: Case) -> None:
+    files = dict(whole(ledger) if form == "whole" else sample(ledger, 1))
+    files = {name: data for name, data in files.items() if name not in {"manifest.json", "SHA256SUMS"}}
+
+    report = verify(listed({**files, "views/timeline.csv": b"x"} if views else files), ledger.trust)
+
+    assert isinstance(report, AuditReport)
+    assert any("limits, redactions, export_recorded" in limit for limit in report.limits)
+    assert any("views/ was not checked" in limit for limit in report.limits) == views
+
+
 def test_an_anchor_that_the_quorum_needs_is_missed(ledger: Case) -> None:
     """Row 14."""
     trust = replace(ledger, witness=True).trust
