@@ -17,6 +17,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import zip_longest
 from pathlib import Path
 
 from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
@@ -48,6 +49,14 @@ _OUTSIDE = (
 )
 _HELD_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM log_leaf WHERE idx < ? GROUP BY originator_id"
 
+# Every checkpoint is the end of a commit (evidence.md 1.3 (9)), so they say which rows there must be.
+_COMMIT_ENDS = "SELECT size FROM log_checkpoint ORDER BY size"
+_COMMITS = (
+    "SELECT c.first_idx, c.last_idx, CAST(c.commit_id AS BLOB), "
+    "CASE WHEN json_valid(CAST(e.state AS TEXT)) THEN json_extract(CAST(e.state AS TEXT), '$.commit_id') END "
+    "FROM log_commit AS c LEFT JOIN log_leaf AS l ON l.idx = c.first_idx "
+    "LEFT JOIN stored_events AS e USING (originator_id, originator_version) ORDER BY c.first_idx, c.last_idx"
+)
 _DISCLOSURES = (
     "SELECT CAST(commitment AS BLOB), CASE typeof(salt) WHEN 'blob' THEN salt END, "
     "CASE typeof(value) WHEN 'blob' THEN value END FROM disclosure ORDER BY commitment"
@@ -131,7 +140,7 @@ class SqliteSource:
             yield StoredDisclosure(bytes(commitment).decode(errors="replace"), salt, value)
 
     def surplus(self, size: int) -> Iterator[str]:
-        """Yield what lies outside the tree: events without a leaf, and tiles that it does not have."""
+        """Yield what lies outside the tree: events without a leaf, tiles and rows of commits that it does not have."""
         with _readable(self._path):
             if self._number("SELECT COUNT(*) FROM stored_events") != size:
                 stream, version = self._connection.execute(_OUTSIDE).fetchone() or (b"?", "?")
@@ -141,6 +150,27 @@ class SqliteSource:
             for level, n, length in self._connection.execute("SELECT level, n, length(hashes) FROM log_tile"):
                 if tiles.get((level, n), -1) * 32 != length:
                     yield f"tile {n} of level {level} is larger than the tree, or not of it"
+            yield from self._commit_faults()
+
+    def _commit_faults(self) -> Iterator[str]:
+        """Yield where the table of commits says something else than the commits of the tree."""
+        ends = (size for (size,) in self._connection.execute(_COMMIT_ENDS) if size)
+        start = 0
+        for row, end in zip_longest(self._connection.execute(_COMMITS), ends):
+            if row is None:
+                yield f"the table of commits has no row for the commit of event {start}"
+                return
+            first, last, commit, own = row
+            named = f"row {commit.decode(errors='replace')!a} of the table of commits"
+            if end is None:
+                yield f"{named} is of no commit of the tree"
+                return
+            if (first, last) != (start, end - 1):
+                yield f"{named} does not say the events {start} to {end - 1}"
+                return
+            if own is not None and own != commit:
+                yield f"{named} has not the commit_id of event {start}"
+            start = end
 
     def versions_before(self, start: int) -> Mapping[bytes, int] | None:
         """Return the last version of each stream before leaf *start*."""

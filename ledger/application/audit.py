@@ -176,10 +176,10 @@ class _Audit:
         if last is not None and last.size != size:
             what = f"it and all later ones, up to {size - 1}, are in no checkpoint"
             raise stop(Level.TREE, f"event {last.size}", what)
-        for words in self._source.surplus(size):
-            raise stop(Level.FORM, "the record", words)
         if self._read is not None and form.suspects():
             stop_at(find_twin(self._source.leaves(self._first, size), self._read), self._findings)
+        for words in self._source.surplus(size):
+            raise stop(Level.FORM, "the record", words)
         self._tell(form)
 
     def _tell(self, form: FormCheck) -> None:

@@ -302,3 +302,32 @@ def test_the_report_counts_what_nobody_outside_holds(ledger: Case) -> None:
     assert report.words.endswith("held outside: 16 of 19 (last 3 only on this host)")
     assert report.unheld_since == "2026-03-01T12:00:00.000000Z"
     assert report.level is Level.OUTSIDE
+
+
+COMMITS_CHANGED = {
+    "missing": ("DELETE FROM log_commit WHERE first_idx = 8", "does not say the events 8 to 9"),
+    "missing at the end": ("DELETE FROM log_commit WHERE first_idx = 18", "no row for the commit of event 18"),
+    "extra": ("INSERT INTO log_commit VALUES ('other', 19, 20)", "row 'other' .* is of no commit of the tree"),
+    "twice": ("INSERT INTO log_commit VALUES ('other', 8, 9)", "does not say the events 10 to 11"),
+    "below": ("INSERT INTO log_commit VALUES ('other', -5, -1)", "row 'other' .* does not say the events 0 to 1"),
+    "no number": ("INSERT INTO log_commit VALUES ('other', 'x', 'y')", "row 'other' .* is of no commit"),
+    "named anew": ("UPDATE log_commit SET commit_id = 'other' WHERE first_idx = 8", "row 'other' .* of event 8"),
+    "no text": ("UPDATE log_commit SET commit_id = x'ff' WHERE first_idx = 8", "of event 8"),
+    "longer": ("UPDATE log_commit SET last_idx = 10 WHERE first_idx = 8", "does not say the events 8 to 9"),
+    "all gone": ("DELETE FROM log_commit", "no row for the commit of event 0"),
+}
+
+
+@pytest.mark.parametrize("change", COMMITS_CHANGED)
+def test_the_table_of_commits_is_that_of_the_events(change: str, ledger: Case, tmp_path: Path) -> None:
+    """Level 0: by this table a retry after a lost answer learns what was recorded (evidence.md 8)."""
+    case = copy_case(ledger, tmp_path / "ledger")
+    statement, words = COMMITS_CHANGED[change]
+
+    alter(case.database, statement)
+    report = case.verify()
+
+    assert report.verdict is Verdict.FAILED
+    assert report.reason is not None
+    assert (report.reason.level, report.reason.where) == (Level.FORM, "the record")
+    assert re.search(words, report.words)
