@@ -69,6 +69,7 @@ class _Audit:
         self._first = self._size = 0
         self._root: bytes | None = None  # stays so where the pass did not come to its end
         self._compared = False
+        self._outrun = False  # by an earlier note that is newer than this copy
 
     def report(self) -> AuditReport:
         """Run the audit."""
@@ -112,6 +113,10 @@ class _Audit:
         if begun is None or begun.checkpoint.size == 0:
             return TreeBuilder()
         first, stored = begun.checkpoint.size, self._source.size()
+        copied = next(stored_notes(self._source, 0, self._findings), None) if stored is None else None
+        if copied is not None and self._is_behind(begun, copied[0]):
+            self._ask_for_newer(begun, copied[0])
+            raise StopError(begun.name)
         self._first = first
         self._limits.append(f"the events before {first} were not read again; {begun.name} vouches for them")
         if stored is not None and stored < first:
@@ -198,6 +203,8 @@ class _Audit:
             what = self._difference(found)
             if what is not None:
                 self._findings.find(found.level, Verdict.FAILED, found.name, what)
+            elif self._root is not None and self._is_behind(found, self._size):
+                self._ask_for_newer(found, self._size)
             elif self._root is not None:
                 self._compared = self._compared or found.level is Level.HISTORY
                 self._agree(found)
@@ -208,12 +215,21 @@ class _Audit:
             return f"it is of another log, {found.checkpoint.origin}"
         if self._root is None:
             return None
-        if at > size:
+        if at > size and not self._is_behind(found, size):
             lost = f"event {size} is" if at == size + 1 else f"events {size} to {at - 1} are"
             return f"it holds size {at}, the record ends at {size}: {lost} lost"
         if at < self._first and self._root_before(at) != found.checkpoint.root:
             return f"it holds another history up to size {at}"
         return None
+
+    def _is_behind(self, found: Reference, size: int) -> bool:
+        """Tell whether *found* is newer than this record of *size*, which is a copy: then nothing need be lost."""
+        return not self._source.nature.commits and found.level is Level.HISTORY and found.checkpoint.size > size
+
+    def _ask_for_newer(self, found: Reference, size: int) -> None:
+        what = f"this {self._source.nature.name} ends at {size}, and size {found.checkpoint.size} was seen before"
+        self._outrun = True
+        self._findings.find(Level.HISTORY, Verdict.UNDECIDED, found.name, f"{what}: ask for a newer one")
 
     def _root_before(self, size: int) -> bytes:
         return TiledTree(self._first, reader=SourceTiles(self._source)).root(size)
@@ -244,9 +260,12 @@ class _Audit:
         guard = self._trust.guard
         if guard is not None and guard.data is None:
             self._findings.find(Level.HISTORY, Verdict.UNDECIDED, guard.name, "the tip guard is not there")
-        elif guard is None and Level.HISTORY in self._levels() and self._root is not None and not self._compared:
+        elif guard is None and Level.HISTORY in self._levels() and self._is_uncompared():
             what = "there is no earlier note to compare it with"
             self._findings.find(Level.HISTORY, Verdict.UNDECIDED, "the history", what)
+
+    def _is_uncompared(self) -> bool:
+        return self._root is not None and not self._compared and not self._outrun
 
     # The report
 
@@ -255,7 +274,8 @@ class _Audit:
         findings = tuple(
             found for found in self._findings.all if found.level in asked or found.verdict is Verdict.FAILED
         )
-        shown = self._shown() - {found.level for found in findings}
+        shown = self._shown() - {found.level for found in findings} - ({Level.HISTORY} if self._outrun else set())
+        self._limits += [str(found) for found in self._findings.all if self._outrun and found not in findings]
         return AuditReport(
             origin=self._origin,
             size=self._size,
@@ -280,7 +300,9 @@ class _Audit:
         levels |= {Level.OUTSIDE} if self._holding.quorum else set()
         if self._compared:
             return frozenset(levels | {Level.HISTORY})
-        self._limits.append("no earlier note was compared: a log that was cut or rewritten with its key looks the same")
+        if not self._outrun:
+            words = "no earlier note was compared: a log that was cut or rewritten with its key looks the same"
+            self._limits.append(words)
         return frozenset(levels)
 
     def _levels(self) -> frozenset[Level]:

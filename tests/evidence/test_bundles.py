@@ -10,6 +10,7 @@ import pytest
 
 from ledger.adapters.audit_bundle import BundleSample, bundle_source
 from ledger.adapters.audit_place import Task, verify_path
+from ledger.adapters.audit_tiles import TilesSource
 from ledger.adapters.signatures import PRIMITIVES
 from ledger.application.audit import Asked
 from ledger.application.audit_report import AuditReport, Level, Verdict
@@ -21,7 +22,7 @@ from ledger.tlog.vkey import Vkey
 from tests.tlog.test_tile_vectors import POSIX, POSIX_KEY, SUNLIGHT
 
 from .bundles import MemoryFiles, leaves_of, listed, sample, whole, write
-from .ledgers import WITNESS, Case, build, cosigned, newest
+from .ledgers import WITNESS, Case, build, cosigned, edit_state, newest, redo
 
 
 @pytest.fixture(scope="module")
@@ -202,16 +203,48 @@ def test_a_file_that_is_not_listed_is_refused(ledger: Case) -> None:
     assert verdict_of({**whole(ledger), "extra": b""}, ledger.trust) is Verdict.FAILED
 
 
+@pytest.mark.parametrize("since", [True, False])
+def test_a_bundle_older_than_what_was_seen_is_undecided(ledger: Case, tmp_path: Path, *, since: bool) -> None:
+    """An honest bundle may be older than the auditor's note; that it is continued by it needs a newer one."""
+    mine = HeldNote("mine", newest(build(tmp_path / "longer", events=9).database))
+    trust = replace(ledger, held=(mine,)).trust
+    source = bundle_source(MemoryFiles(whole(ledger)))
+    assert isinstance(source, TilesSource)
+
+    report = verify_log(source, trust=trust, asked=Asked(since=mine if since else None))
+
+    assert report.verdict is Verdict.UNDECIDED
+    assert report.words == ("undecided: mine: this bundle ends at 7, and size 9 was seen before: ask for a newer one")
+    assert Level.HISTORY not in report.holding
+    assert not any("no earlier note" in limit for limit in report.limits)
+
+
+def test_an_older_bundle_that_lower_levels_accept_says_what_was_seen(ledger: Case, tmp_path: Path) -> None:
+    mine = HeldNote("mine", newest(build(tmp_path / "longer", events=9).database))
+    source = bundle_source(MemoryFiles(whole(ledger)))
+    assert isinstance(source, TilesSource)
+    trust = replace(ledger, held=(mine, HeldNote("same", newest(ledger.database)))).trust
+
+    report = verify_log(source, trust=trust, asked=Asked(level=Level.SIGNATURE))
+
+    assert report.verdict is Verdict.VERIFIED
+    assert Level.HISTORY not in report.holding
+    assert any("ask for a newer one" in limit for limit in report.limits)
+
+
 def test_a_bundle_of_another_history_than_was_seen_is_refused(ledger: Case, tmp_path: Path) -> None:
-    """Rows 6 and 7 for bundles: the auditor's own note is larger than the bundle."""
-    longer = build(tmp_path / "longer", events=9)
-    trust = replace(ledger, held=(HeldNote("mine", newest(longer.database)),)).trust
+    """Row 6 for bundles: a note of a size that the bundle has shows another history, whatever else was seen."""
+    other = build(tmp_path / "other", events=5)
+    edit_state(other.database, 4, lambda state: state.replace(b"CVE", b"cve"))
+    redo(other.database, key=other.key)
+    newer = HeldNote("newer", newest(build(tmp_path / "longer", events=9).database))
+    trust = replace(ledger, held=(newer, HeldNote("mine", newest(other.database)))).trust
 
     report = verify(whole(ledger), trust)
 
     assert isinstance(report, AuditReport)
     assert report.verdict is Verdict.FAILED
-    assert "events 7 to 8 are lost" in report.words
+    assert "it holds another history up to size 5" in report.words
 
 
 def test_the_fixtures_are_what_they_say(ledger: Case) -> None:
