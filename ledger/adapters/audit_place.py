@@ -27,11 +27,23 @@ from ledger.application.audit_source import HeldNote, PartMissingError
 from ledger.application.audit_spread import Spread
 from ledger.application.audit_trust import Guard, Trust
 from ledger.application.verification import verify_log, verify_sample
+from ledger.errors import UsageError
 from ledger.tlog.notation import FormatError
 from ledger.tlog.note import Note
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.policy_file import parse_policy
 from ledger.tlog.vkey import Vkey
+
+
+class SinceSampleError(UsageError):
+    """An incremental audit of a sample."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"--since cannot be used with the sample {path}",
+            fact="a sample does not show how its tree continues an earlier one",
+            hint="leave --since away, or ask for the whole form",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +66,24 @@ def database_of(path: Path) -> Path | None:
 def verify_path(task: Task) -> AuditReport:
     """Return what the verification comes to; nothing is written.
 
-    Raises: PartMissingError, PartWrongError where the record cannot even be opened.
+    Raises: PartMissingError, PartWrongError where the record cannot even be opened; SinceSampleError.
     """
     database = database_of(task.path)
     if database is not None:
-        return _verify_database(database, task)
+        report = _verify_database(database, task)
+        return report if task.trust.guard is not None or task.path == database else _without_guard(report, task.path)
     with open_files(task.path) as files:
         source = bundle_source(files) if is_bundle(files) else foreign_source(files)
         if isinstance(source, BundleSample):
+            if task.asked.since is not None:
+                raise SinceSampleError(task.path)
             return verify_sample(source, trust=task.trust, level=task.asked.level)
         return verify_log(source, trust=task.trust, asked=task.asked)
+
+
+def _without_guard(report: AuditReport, folder: Path) -> AuditReport:
+    tip = LedgerFolder(folder.absolute()).tip
+    return replace(report, limits=(*report.limits, f"this ledger has no tip guard in {tip}, where one belongs"))
 
 
 def _verify_database(database: Path, task: Task) -> AuditReport:

@@ -102,7 +102,8 @@ def _report(
     if Level.HISTORY in asked and not compared and not any(found.level is Level.HISTORY for found in findings):
         findings.append(Finding(Level.HISTORY, Verdict.UNDECIDED, "the history", "there is no earlier note"))
     means = {Level.FORM, Level.TREE} | ({Level.SIGNATURE} if opened else set())
-    means |= ({Level.HISTORY} if compared else set()) | ({Level.OUTSIDE} if holding.quorum else set())
+    continued = compared and not any(found.level is Level.HISTORY for found in findings)
+    means |= ({Level.HISTORY} if continued else set()) | ({Level.OUTSIDE} if holding.quorum else set())
     shown = tuple(found for found in findings if found.level in asked or found.verdict is Verdict.FAILED)
     return AuditReport(
         origin=None if checkpoint is None else checkpoint.origin,
@@ -117,6 +118,7 @@ def _report(
         held=holding.size,
         held_by=tuple(sorted(holding.names)),
         sampled=seen[2],
+        note=None if opened is None else source.checkpoint(),
     )
 
 

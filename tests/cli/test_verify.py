@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.app import main
-from tests.evidence.bundles import whole, write
+from tests.evidence.bundles import sample, whole, write
 from tests.evidence.ledgers import Case, alter, build, edit_state, newest, record, upgrades
 
 
@@ -190,3 +190,73 @@ def test_a_ledger_gives_neither_policy_nor_state(
     assert code == 1
     assert files_of(ledger.folder.path) == before
     assert not (tmp_path / "ledger.tip/mine").exists()
+
+
+def test_a_sample_is_remembered_and_moves_the_memory_only_where_it_continues_it(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sample does not show how its tree follows from an earlier one."""
+    state, vkey = tmp_path / "auditor.state", str(ledger.key.vkey)
+    asked = ["--vkey", vkey, "--state", str(state)]
+    old = str(write(tmp_path / "old", sample(ledger, 1)))
+    bundle = str(write(tmp_path / "bundle", whole(ledger)))
+    record(ledger.folder, [event for _, event in zip(range(21), upgrades(), strict=False)][19:])
+    new = str(write(tmp_path / "new", sample(ledger, 1)))
+
+    codes = [main(["verify", old, *asked])]
+    kept = state.read_bytes()
+    codes += [main(["verify", path, *asked]) for path in (old, new, bundle)]
+    codes += [main(["verify", path, *asked, "--level", "2"]) for path in (old, new)]
+
+    assert codes == [0, 0, 3, 0, 0, 0]
+    assert state.read_bytes() == kept
+    assert capsys.readouterr().err
+
+
+def test_an_older_bundle_never_moves_the_memory_back(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state, vkey = tmp_path / "auditor.state", str(ledger.key.vkey)
+    asked = ["--vkey", vkey, "--state", str(state)]
+    bundle = str(write(tmp_path / "bundle", whole(ledger)))
+    record(ledger.folder, [event for _, event in zip(range(21), upgrades(), strict=False)][19:])
+    main(["verify", str(ledger.folder.path), *asked])
+    kept = state.read_bytes()
+
+    codes = [main(["verify", bundle, *asked, *more]) for more in ([], ["--level", "2"], ["--since", "last"])]
+
+    told = capsys.readouterr().out
+    assert codes == [3, 0, 3]
+    assert state.read_bytes() == kept
+    assert "this bundle ends at 19, and size 21 was seen before: ask for a newer one" in told
+    assert "no earlier note was compared" not in told
+
+
+def test_a_sample_cannot_be_audited_since_a_note(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = tmp_path / "note"
+    note.write_bytes(newest(ledger.database))
+    bundle = str(write(tmp_path / "sample", sample(ledger, 1)))
+
+    code = main(["verify", bundle, "--vkey", str(ledger.key.vkey), "--since", str(note)])
+
+    assert code == 1
+    assert "--since cannot be used with the sample" in capsys.readouterr().err
+
+
+def test_a_ledger_without_its_tip_folder_is_said_to_have_none(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copy may have none, so the exit does not change; a host's own check cannot decide (row 11)."""
+    asked = ["verify", str(ledger.folder.path), "--vkey", str(ledger.key.vkey)]
+    guarded = main(asked)
+    before = capsys.readouterr().out
+    ledger.folder.tip.rename(tmp_path / "away")
+
+    codes = main(asked), main(["verify"])
+
+    told = capsys.readouterr().out
+    assert (guarded, *codes) == (0, 0, 3)
+    assert "no tip guard" not in before
+    assert f"not shown: this ledger has no tip guard in {ledger.folder.tip}, where one belongs" in told
