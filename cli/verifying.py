@@ -10,7 +10,6 @@ level, verdict, where and what; ``remarks``; ``not_shown``.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cli import bootstrap
 from cli.plain_text import plain
@@ -21,9 +20,6 @@ from ledger.errors import CheckFailedError, EvidenceError, UsageError
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.policy_file import parse_policy
 from ledger.tlog.vkey import Vkey
-
-if TYPE_CHECKING:
-    from ledger.adapters.audit_state import AuditState
 
 SCHEMA = "release-ledger/verify/1"
 _OWN_KEY = "the key came from the ledger's own folder: an auditor gives --vkey or --policy"
@@ -142,17 +138,16 @@ def verify_asked(asked: Asked, session: Session) -> int:
         raise VerifyFailedError(report.reason)
     if report.verdict is not Verdict.VERIFIED:
         raise VerifyUndecidedError(report.reason)
-    if state is not None:
-        _keep(state, report)
+    if state is not None and report.note is not None and report.origin is not None:
+        known = state.held(report.origin) is not None
+        if _moves_memory(report, known=known):
+            state.keep(report.note)
     return 0
 
 
-def _keep(state: "AuditState", report: AuditReport) -> None:
-    """Remember what was verified; where something was remembered, only what was shown to continue it."""
-    known = report.origin is not None and state.held(report.origin) is not None
-    continued = Level.HISTORY in report.holding or not known
-    if report.note is not None and Level.SIGNATURE in report.holding and continued:
-        state.keep(report.note)
+def _moves_memory(report: AuditReport, *, known: bool) -> bool:
+    """Tell whether to remember what was verified: where a note is *known*, only what was shown to continue it."""
+    return Level.SIGNATURE in report.holding and (Level.HISTORY in report.holding or not known)
 
 
 def _check_outside(asked: Asked, path: Path) -> None:
