@@ -116,7 +116,7 @@ class LogKey:
     @cached_property
     def _private(self) -> "Ed25519PrivateKey":
         # Reading commands never come here; the import is a tenth of a change's start.
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 # its cost
 
         return Ed25519PrivateKey.from_private_bytes(self.seed)
 

@@ -15,8 +15,8 @@ from ledger.tlog.vkey import KeyType, Vkey
 def verify_ed25519(public_key: bytes, signature: bytes, message: bytes, /) -> bool:
     """Say whether *signature* over *message* is by *public_key* (RFC 8032)."""
     # Reading commands verify nothing; the import is a tenth of a change's start.
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 # its cost
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415 # its cost
 
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
