@@ -75,10 +75,16 @@ def _version(s: Situation) -> Iterator[Finding]:
     if s.tables.running and s.running is None:
         fact = f"what runs is called {s.tables.running}, which is not MAJOR.MINOR.PATCH with an optional -pre part"
         yield Finding(Reason(Rule.VERSION, f"release {s.tables.running} cannot be hot upgraded", fact, hint))
-    os_name = s.package.parsed.os if s.package and s.package.parsed else s.facts.os
-    if os_name and os_name.startswith(_NEVER):
-        fact = f"the package is for {os_name}, where EMQX has no hot upgrade"
+    packaged = s.package.parsed.os if s.package and s.package.parsed else None
+    if _is_never(packaged) or _is_never(s.facts.os):
+        what, os_name = ("package", packaged) if _is_never(packaged) else ("installation", s.facts.os)
+        fact = f"the {what} is for {os_name}, where EMQX has no hot upgrade"
         yield Finding(Reason(Rule.VERSION, f"release {s.target} cannot be hot upgraded", fact, hint))
+
+
+def _is_never(os_name: str | None) -> bool:
+    """Tell whether *os_name* is a system for which no override exists: rule 1 refuses it."""
+    return os_name is not None and os_name.startswith(_NEVER)
 
 
 def _minor(s: Situation) -> Iterator[Finding]:
@@ -119,7 +125,10 @@ def _same(rule: Rule, packaged: str, known: str | None, what: str) -> Iterator[F
         yield Finding(Reason(rule, f"the {what} was not checked", fact, hint), warns=True)
     elif packaged != known:
         fact = f"the package is for {what} {packaged}, the installation has {known}"
-        hint = f"take the package whose {what} is {known}; `--allow {rule}` overrides with a reason"
+        # What no override lets through (rule 1) offers none.
+        never = rule is Rule.OS and (_is_never(packaged) or _is_never(known))
+        override = "" if never else f"; `--allow {rule}` overrides with a reason"
+        hint = f"take the package whose {what} is {known}{override}"
         yield Finding(Reason(rule, f"the {what} of the package is another one", fact, hint))
 
 
