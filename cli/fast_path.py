@@ -127,7 +127,7 @@ def _read(folder: str, arguments: list[str]) -> tuple[str, str] | None:
         if len(nodes) > 1:
             return None
         root = nodes[0][2]
-        return (f"{root}\n" if "--raw" in arguments else f'"{root}"\n'), ""
+        return (f"{root}\n" if "--raw" in arguments else f"{_erlang_string(root)}\n"), ""
     finally:
         views.close()
         if ledger is not None:
@@ -163,6 +163,12 @@ def _as_of(ledger: "sqlite3.Connection", size: int) -> str:
     lines = (note if isinstance(note, str) else note.decode("utf-8", "replace")).split("\n", 3)
     root = f", root {lines[2]}" if len(lines) > 3 and lines[2] else ""  # noqa: PLR2004 # three lines and what follows
     return f"as of event {size - 1}{root}\n"
+
+
+def _erlang_string(text: str) -> str:
+    """Return *text* in quotes as Erlang prints it; what needs more than a backslash is not plain."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _is_plain(text: str) -> bool:

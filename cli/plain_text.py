@@ -17,8 +17,13 @@ def plain(text: str) -> str:
     return "".join(_escaped(character) for character in text)
 
 
+def is_hidden(character: str) -> bool:
+    """Tell whether *character* could steer a terminal or mislead its reader."""
+    return unicodedata.category(character) in _HIDDEN
+
+
 def _escaped(character: str) -> str:
-    if unicodedata.category(character) not in _HIDDEN:
+    if not is_hidden(character):
         return character
     code = ord(character)
     # Surrogates U+DC80 to U+DCFF stand for single bytes that were no UTF-8 (PEP 383).

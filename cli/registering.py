@@ -20,6 +20,7 @@ from cli.plain_text import plain
 from cli.session import Session
 from ledger.application.ports import NodeDownError, ReleaseHandler
 from ledger.application.registration import Claim, Registration, register
+from ledger.domain.canonical import CanonicalError, check_value
 from ledger.domain.observation import Observation
 from ledger.domain.records import InstallationFacts, Kind
 from ledger.domain.releases import stream_of
@@ -87,6 +88,8 @@ def register_installation(
 
 def _registered(options: InstallationOptions, session: Session, *, makes_ledger: bool, origin: str | None) -> _Done:
     reason, ticket = why(options, session)
+    check_recordable("the reason", reason)
+    check_recordable("the ticket", ticket)
     stated = stated_facts(edition=options.edition, otp=options.otp, os_name=options.os, arch=options.arch)
     root = root_of(options, session)
     found = drivers.find_out(root)
@@ -122,15 +125,30 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
 def root_of(options: InstallationOptions, session: Session) -> Path:
     """Return the root that is meant.
 
-    Raises: RootMissingError, NotAnInstallationError.
+    Raises: RootMissingError, NotAnInstallationError; CanonicalError for a path that cannot be recorded.
     """
     named = Path(options.root) if options.root else session.settings.root.value
     if named is None:
         raise RootMissingError
     try:
-        return named.resolve()
+        root = named.resolve()
     except (OSError, RuntimeError, ValueError) as exc:
         raise drivers.NotAnInstallationError(named, str(exc)) from exc
+    check_recordable("the path of the root", str(root))
+    return root
+
+
+def check_recordable(what: str, text: str | None) -> None:
+    """Accept *text* as part of a record, before anything is made.
+
+    Raises: CanonicalError, naming it as *what*.
+    """
+    if text is None:
+        return
+    try:
+        check_value(text)
+    except CanonicalError as exc:
+        raise CanonicalError(what, exc.fault) from exc
 
 
 def _seen(handler: ReleaseHandler, session: Session) -> Observation:

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
+from cli.erlang_text import erlang_string
 from cli.plain_text import plain
 from cli.reading import Answer
 from cli.session import Session
@@ -45,8 +46,8 @@ def versions_json(answer: Answer, *, live: Mapping[str, Sequence[str]] | None = 
 
 
 def root_dir_text(node: NodeTable, *, raw: bool) -> str:
-    """Return the root, in quotes unless *raw*."""
-    return f"{plain(node.root)}\n" if raw else f'"{plain(node.root)}"\n'
+    """Return the root, as a string of Erlang unless *raw*."""
+    return f"{plain(node.root)}\n" if raw else f"{erlang_string(node.root)}\n"
 
 
 def root_dir_json(node: NodeTable) -> str:

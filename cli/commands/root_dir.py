@@ -1,6 +1,7 @@
 """Print the root folder of the installation, in quotes as EMQX prints it.
 
-It is answered from the ledger, also when the node is down.
+The quotes are those of an Erlang string: a quote or a backslash within has a backslash before it.
+With --raw the path stands as it is. It is answered from the ledger, also when the node is down.
 """
 
 from typing import Annotated

@@ -1,5 +1,6 @@
 """``init`` and ``register``: what is made, what is said, and what is never made twice."""
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -193,3 +194,27 @@ def test_a_live_installation_is_recovered_offline_where_that_is_allowed(live: La
     allowed = live.run("recover", "--allow", "offline", "--reason", "image building")
 
     assert (refused.code, without_reason.code, allowed.code) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\tb", "\x1b[2J", "\u202ereversed", "no\udcfftext"])
+def test_a_root_that_cannot_be_recorded_is_refused_and_nothing_stays(bare: Lab, name: str) -> None:
+    """RULINGS 17: a refusal leaves the root unchanged; evidence.md 1.1 says what a record takes."""
+    root = bare.folder / name
+    shutil.copytree(bare.root, root)
+    before = sorted(bare.folder.rglob("*"))
+
+    answer = bare.run("init", "--root", str(root), *STATED)
+
+    assert answer.code == 1
+    assert "the path of the root cannot be recorded" in answer.err
+    assert sorted(bare.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("option", ["--reason", "--ticket"])
+def test_a_reason_that_cannot_be_recorded_is_refused_before_a_ledger_is_made(bare: Lab, option: str) -> None:
+    before = sorted(bare.folder.rglob("*"))
+
+    answer = bare.init(*STATED, option, "two\nlines")
+
+    assert answer.code == 1
+    assert sorted(bare.folder.rglob("*")) == before
