@@ -112,7 +112,7 @@ def _of_moment(view: View, _: sqlite3.Connection, text: str, session: Session) -
 
 
 def _happened(view: View) -> tuple[Line, ...]:
-    return tuple(reversed(view.lines(HistoryFilter(types=_TOLD))))
+    return tuple(view.lines(HistoryFilter(types=_TOLD), oldest_first=True))
 
 
 def _changes(a: Side, b: Side) -> Iterator[Change]:

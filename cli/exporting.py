@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cli import bootstrap
-from cli.listing import check_version, event_at, filter_of
+from cli.listing import check_version, event_at, filter_of, print_texts, started
 from cli.options import ExportFormat, ExportOptions, FilterOptions
 from cli.outside import held_outside
-from cli.reading import ask, meant, now
+from cli.reading import ask, ask_for_lines, meant, now
 from cli.render_log import event_json
 from cli.session import Session
 from ledger.application.bundle import BundleFile, Contents, Scope, choose_sample, readable_json
@@ -96,15 +96,16 @@ def _export_events(asked: ExportOptions, *, wanted: FilterOptions, session: Sess
     target = None if asked.output is None else Path(asked.output)
     if target is not None:
         desk.check_target(target)
-    lines = tuple(reversed(ask(session, lambda view, _: _matching(view, wanted, session))))
-    texts = csv_rows(lines) if asked.form is ExportFormat.CSV else _json_lines(lines, session)
-    if target is not None:
-        desk.write_file(target, (text.encode() for text in texts))
-        return 0
-    for text in texts:
-        if session.terminal.lost is not None:
-            break
-        session.terminal.write(text)
+
+    def question(view: View, ledger: sqlite3.Connection) -> tuple[Iterator[Line], sqlite3.Connection]:
+        return started(_matching(view, wanted, session, oldest_first=True)), ledger
+
+    with ask_for_lines(session, question) as (lines, ledger):
+        texts = csv_rows(lines) if asked.form is ExportFormat.CSV else _json_lines(lines, ledger)
+        if target is None:
+            print_texts(texts, session)
+        else:
+            desk.write_file(target, (text.encode() for text in texts))
     return 0
 
 
@@ -179,7 +180,7 @@ def _lines(
         numbers = sorted({resolve_when(view, text, now=now()).number for text in asked.event})
         found = tuple(line for number in numbers for line in view.lines(HistoryFilter(since=number, until=number)))
         return found, tuple(f"event={number}" for number in numbers)
-    matching = _matching(view, wanted, session)
+    matching = tuple(_matching(view, wanted, session))
     if asked.sample is None:
         return matching, ()
     seed = asked.seed if asked.seed is not None else secrets.token_hex(_SEED_BYTES)
@@ -187,13 +188,13 @@ def _lines(
     return tuple(line for line in matching if line.number in taken), (f"sample={asked.sample}", f"seed={seed}")
 
 
-def _matching(view: View, wanted: FilterOptions, session: Session) -> tuple[Line, ...]:
+def _matching(view: View, wanted: FilterOptions, session: Session, *, oldest_first: bool = False) -> Iterator[Line]:
     node = session.options.node
     if wanted.vsn is not None:
         check_version(wanted.vsn)
     if node is not None:
         meant(view.nodes(), session)
-    return view.lines(filter_of(wanted, view, node))
+    return view.lines(filter_of(wanted, view, node), oldest_first=oldest_first)
 
 
 def _named(wanted: FilterOptions, session: Session) -> tuple[str, ...]:
@@ -229,10 +230,8 @@ def _views(choice: _Choice) -> Iterator[BundleFile]:
         yield BundleFile("views/versions.json", readable_json(record), derived=True)
 
 
-def _json_lines(lines: tuple[Line, ...], session: Session) -> Iterator[str]:
-    with open_ledger(session.settings.ledger.value) as ledger:
-        for line in lines:
-            yield event_json(event_at(ledger, line.number))
+def _json_lines(lines: Iterator[Line], ledger: sqlite3.Connection) -> Iterator[str]:
+    return (event_json(event_at(ledger, line.number)) for line in lines)
 
 
 def _tell(exported: _Exported, session: Session) -> None:

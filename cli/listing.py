@@ -8,21 +8,24 @@ import shlex
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from itertools import islice
+from contextlib import suppress
+from itertools import chain, islice
 from shutil import which
+from typing import NamedTuple
 
 from cli.notes import Notes, notes_of
 from cli.options import FilterOptions
 from cli.personal import Personal, personal_in
-from cli.reading import ask, meant, now
+from cli.reading import ask_for_lines, meant, now
 from cli.render_log import event_json, one_line, paragraphs
 from cli.session import Session
 from ledger.errors import EvidenceError, UsageError
 from projections.history import HistoryFilter, Line
-from projections.read import StoredEvent, log_size, open_ledger, read_events
+from projections.read import StoredEvent, log_size, read_events
 from projections.view import View
 from projections.when import bound_of
 
+_CALLING = ("node_restarted", "drift_observed")
 _WRITE_AT_ONCE = 200
 _PAGER = "less"
 # F: leave when it fits on the screen; R: nothing to interpret, because text is escaped; X: keep the screen.
@@ -51,43 +54,77 @@ def list_events(wanted: FilterOptions, *, session: Session, oneline: bool, proof
     if wanted.vsn is not None:
         check_version(wanted.vsn)
 
-    def question(view: View, _: sqlite3.Connection) -> tuple[tuple[Line, ...], Notes]:
+    def question(view: View, ledger: sqlite3.Connection) -> _Listed:
         if session.settings.node.value is not None:
             meant(view.nodes(), session)
-        return view.lines(filter_of(wanted, view, session.settings.node.value)), notes_of(view)
+        lines = view.lines(filter_of(wanted, view, session.settings.node.value))
+        return _Listed(started(lines), notes_of(view), ledger)
 
-    lines, notes = ask(session, question)
-    if session.json:
-        with open_ledger(session.settings.ledger.value) as ledger:
-            prove = _prover(ledger) if proof and lines else _unproved
-            stored = ((line.number, event_at(ledger, line.number)) for line in lines)
-            personal = personal_in(ledger)
-            _print(
-                (
-                    event_json(event, proof=prove(number), notes=notes, personal=personal(event))
-                    for number, event in stored
-                ),
-                session,
-            )
-        return
-    if oneline:
-        _show((one_line(line, notes=notes) for line in lines), session)
-    else:
-        with open_ledger(session.settings.ledger.value) as ledger:
-            named = _named(ledger)
-            _show((paragraphs(line, notes=notes, personal=named(line.number)) for line in lines), session)
-    for hint in _hints(lines):
-        session.terminal.advise(hint)
+    with ask_for_lines(session, question) as listed:
+        hints = _Hints()
+        lines = hints.seen(listed.lines)
+        if session.json:
+            print_texts(_as_json(listed._replace(lines=lines), proof=proof), session)
+        elif oneline:
+            _show((one_line(line, notes=listed.notes) for line in lines), session)
+        else:
+            named = _named(listed.ledger)
+            _show((paragraphs(line, notes=listed.notes, personal=named(line.number)) for line in lines), session)
+    if not session.json:
+        for hint in hints.told():
+            session.terminal.advise(hint)
 
 
-def _hints(lines: tuple[Line, ...]) -> Iterator[str]:
-    """Yield what a reader of these lines may want next, newest first."""
-    if lines:
-        yield f"hint: `release-ledger show {lines[0].number}` tells one in full"
-    if undone := next((line for line in lines if line.type == "node_restarted"), None):
-        yield f"hint: `release-ledger diff {max(undone.number - 1, 0)} {undone.number}` tells what the restart changed"
-    if drift := next((line for line in lines if line.type == "drift_observed"), None):
-        yield f"hint: event {drift.number} was not done through the ledger: `release-ledger note {drift.number} TEXT`"
+class _Listed(NamedTuple):
+    """What is listed: lines as they are asked for, every note, and the ledger behind them."""
+
+    lines: Iterator[Line]
+    notes: Notes
+    ledger: sqlite3.Connection
+
+
+class _Hints:
+    """What a reader of lines that went by may want next; the first of each kind is the newest."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+
+    def seen(self, lines: Iterator[Line]) -> Iterator[Line]:
+        """Yield *lines*, and remember those that call for a hint."""
+        for line in lines:
+            self._first.setdefault("", line.number)
+            if line.type in _CALLING:
+                self._first.setdefault(line.type, line.number)
+            yield line
+
+    def told(self) -> Iterator[str]:
+        """Yield the hints."""
+        newest, undone, drift = (self._first.get(kind) for kind in ("", *_CALLING))
+        if newest is not None:
+            yield f"hint: `release-ledger show {newest}` tells one in full"
+        if undone is not None:
+            yield f"hint: `release-ledger diff {max(undone - 1, 0)} {undone}` tells what the restart changed"
+        if drift is not None:
+            yield f"hint: event {drift} was not done through the ledger: `release-ledger note {drift} TEXT`"
+
+
+def started(lines: Iterator[Line]) -> Iterator[Line]:
+    """Return *lines* with the first one read: a view that is damaged shows here, where it is folded afresh."""
+    return chain(tuple(islice(lines, 1)), lines)
+
+
+def _as_json(listed: _Listed, *, proof: bool) -> Iterator[str]:
+    personal = personal_in(listed.ledger)
+    prove: Callable[[int], str | None] = _unproved
+    for line in listed.lines:
+        if proof and prove is _unproved:
+            prove = _prover(listed.ledger)
+        event = event_at(listed.ledger, line.number)
+        yield event_json(event, proof=prove(line.number), notes=listed.notes, personal=personal(event))
+
+
+def _unproved(_: int) -> None:
+    return None
 
 
 def _named(ledger: sqlite3.Connection) -> Callable[[int], tuple[Personal, ...]]:
@@ -101,10 +138,6 @@ def _named(ledger: sqlite3.Connection) -> Callable[[int], tuple[Personal, ...]]:
             return ()
 
     return named
-
-
-def _unproved(_: int) -> None:
-    return None
 
 
 def _prover(ledger: sqlite3.Connection) -> Callable[[int], str]:
@@ -150,19 +183,21 @@ def filter_of(wanted: FilterOptions, view: View, node: str | None) -> HistoryFil
     )
 
 
-def _show(texts: Iterator[str], session: Session) -> None:
-    if not (sys.stdout.isatty() and _paged(texts)):
-        _print(texts, session)
-
-
-def _print(texts: Iterator[str], session: Session) -> None:
+def print_texts(texts: Iterator[str], session: Session) -> None:
+    """Print *texts* as they come, for as long as somebody reads them."""
     while session.terminal.lost is None and (part := "".join(islice(texts, _WRITE_AT_ONCE))):
         session.terminal.write(part)
 
 
+def _show(texts: Iterator[str], session: Session) -> None:
+    if not (sys.stdout.isatty() and _paged(texts)):
+        print_texts(texts, session)
+
+
 def _paged(texts: Iterator[str]) -> bool:
     """Show *texts* in the pager; tell whether there was one."""
-    import subprocess  # noqa: PLC0415 # only a terminal pays for it
+    import signal  # noqa: PLC0415 # only a terminal pays for it
+    import subprocess  # noqa: PLC0415 # as above
 
     try:
         command = shlex.split(os.environ.get("PAGER", _PAGER))
@@ -171,6 +206,14 @@ def _paged(texts: Iterator[str]) -> bool:
     if not command or command == ["cat"] or which(command[0]) is None:
         return False
     environ = {"LESS": _LESS, **os.environ}
-    text = "".join(texts).encode(errors="backslashreplace")
-    subprocess.run(command, input=text, env=environ, check=False)  # noqa: S603 # the user's own choice
+    # Whoever leaves the pager has read enough, and Ctrl-C in it is the pager's own.
+    with suppress(BrokenPipeError), subprocess.Popen(command, stdin=subprocess.PIPE, env=environ) as pager:  # noqa: S603 # the user's own choice
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            for text in texts:
+                pager.stdin.write(text.encode(errors="backslashreplace"))  # type: ignore[union-attr] # it is a pipe
+            pager.stdin.close()  # type: ignore[union-attr] # as above
+            pager.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
     return True

@@ -5,12 +5,13 @@ Neither the event store nor a key is needed, and nothing is written but the view
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from cli.session import Session
 from cli.whom import choose, those
-from projections.catch_up import read_folder
+from projections.catch_up import read_folder, streamed_folder
 from projections.nodes import NodeTable
 from projections.roots import root_of
 from projections.view import View
@@ -45,6 +46,14 @@ def ask(session: Session, question: Ask[_Answer]) -> _Answer:
     Raises: the errors of reading a ledger, and those of *question*.
     """
     return read_folder(session.settings.ledger.value, question)
+
+
+def ask_for_lines(session: Session, question: Ask[_Answer]) -> AbstractContextManager[_Answer]:
+    """Give the answer to *question*; lines and the ledger in it can be read for as long as this is open.
+
+    Raises: as ``ask``; ListBrokenOffError.
+    """
+    return streamed_folder(session.settings.ledger.value, question)
 
 
 def tables_at(session: Session, when: str | None) -> Answer:

@@ -3,17 +3,19 @@
 Each batch is one transaction that begins by reading how far the view is, so two processes that
 catch up at once take turns and fold every event once. A view whose last event is not the one
 that the log has there (another ledger, a restored one) is folded afresh. So is a damaged one,
-silently: nothing in it is evidence. A reader who may not write folds what is missing in memory.
+silently: nothing in it is evidence. A reader who may not write reads a view that is up to date where
+it lies, else folds what is missing in one of his own.
 
 Folding needs the domain; a view that is up to date is read without importing it.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ledger.errors import CheckFailedError
 from projections.attempts import Attempt, evolve_attempt, outcome_of
 from projections.history import Line, clock_of, line_of
 from projections.read import EntryError, StoredEvent, leaf_hash_at, log_size, open_ledger, read_events
@@ -32,6 +34,7 @@ from projections.sqlite_store import (
     store_node,
     store_states,
     store_tracking,
+    stored_views,
     tracking_of,
     views_in_memory,
 )
@@ -57,24 +60,45 @@ _NO_RIGHTS = frozenset(
 _DAMAGE = (sqlite3.Error, DamagedViewError, ValueError, LookupError, TypeError, AttributeError)
 
 
+class ListBrokenOffError(CheckFailedError):
+    """The view was damaged, or folded afresh by another command, while a list was read from it."""
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(
+            "the list is not whole: it broke off",
+            fact=f"{path}: {cause or 'folded afresh meanwhile'}",
+            hint="run it again; the view is made from the record, and nothing recorded is lost",
+        )
+        self.path = path
+
+
 def read_folder(folder: Path, ask: Ask[Answer]) -> Answer:
     """Return what *ask* answers, given the view of the ledger in *folder*, caught up, and the ledger.
 
     *ask* may run again: a view that turns out damaged is folded afresh and asked once more.
     Raises: whatever ``open_ledger``, ``read_events`` and *ask* raise.
     """
+    with streamed_folder(folder, ask) as answer:
+        return answer
+
+
+@contextmanager
+def streamed_folder(folder: Path, ask: Ask[Answer]) -> Iterator[Answer]:
+    """Give what *ask* answers, as ``read_folder``; lines in the answer can be read for as long as this is open.
+
+    Raises: as ``read_folder``; ListBrokenOffError.
+    """
     path = folder / VIEWS_NAME
     with open_ledger(folder) as ledger:
-        try:
-            return _answer(create_views(path), ledger, ask)
-        except (OSError, *_DAMAGE) as exc:
-            if _may_not_write(exc):
-                return _answer(views_in_memory(path), ledger, ask)
-        try:
-            remove_views(path)
-            return _answer(create_views(path), ledger, ask)
-        except (OSError, *_DAMAGE):
-            return _answer(views_in_memory(), ledger, ask)
+        views, answer = _view_with_answer(path, ledger, ask)
+        with closing(views):
+            try:
+                yield answer
+            except (sqlite3.Error, DamagedViewError) as exc:
+                if not _may_not_write(exc):
+                    with suppress(OSError):
+                        remove_views(path)
+                raise ListBrokenOffError(path, str(exc)) from exc
 
 
 def catch_up(views: sqlite3.Connection, ledger: sqlite3.Connection, *, batch: int = BATCH) -> None:
@@ -153,12 +177,39 @@ class _Batch:
         self._nodes[stored.stream] = (node, now, stored.number)
 
 
-def _answer(views: sqlite3.Connection, ledger: sqlite3.Connection, ask: Ask[Answer]) -> Answer:
-    with closing(views):
+def _view_with_answer(path: Path, ledger: sqlite3.Connection, ask: Ask[Answer]) -> tuple[sqlite3.Connection, Answer]:
+    try:
+        return _asked(create_views(path), ledger, ask)
+    except (OSError, *_DAMAGE) as exc:
+        if _may_not_write(exc):
+            return _without_rights(path, ledger, ask)
+    try:
+        remove_views(path)
+        return _asked(create_views(path), ledger, ask)
+    except (OSError, *_DAMAGE):
+        return _asked(views_in_memory(), ledger, ask)
+
+
+def _without_rights(path: Path, ledger: sqlite3.Connection, ask: Ask[Answer]) -> tuple[sqlite3.Connection, Answer]:
+    # A current view needs no right to write, and no copy; catching up in any other fails here.
+    with suppress(OSError, *_DAMAGE):
+        return _asked(stored_views(path), ledger, ask)
+    return _asked(views_in_memory(path), ledger, ask)
+
+
+def _asked(
+    views: sqlite3.Connection, ledger: sqlite3.Connection, ask: Ask[Answer]
+) -> tuple[sqlite3.Connection, Answer]:
+    try:
         catch_up(views, ledger)
         # All that is asked rests on one state of the view, however far others move it meanwhile.
         views.execute("BEGIN")
-        return ask(SqliteView(views), ledger)
+        answer = ask(SqliteView(views), ledger)
+        views.execute("COMMIT")
+    except BaseException:
+        views.close()
+        raise
+    return views, answer
 
 
 def _may_not_write(exc: BaseException) -> bool:

@@ -1,12 +1,16 @@
 """What a view in SQLite answers: the questions of ``projections/view.py`` as statements."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from projections.attempts import Attempt
 from projections.history import HistoryFilter, Line
 from projections.nodes import NodeTable
-from projections.sqlite_store import LINE_COLUMNS, attempt_of, tracking_of
+from projections.sqlite_store import LINE_COLUMNS, DamagedViewError, attempt_of, tracking_of
+
+_FIRST_PAGE, _PAGE = 20, 500
+# The index of releases has columns of these names too.
+_LINE = ", ".join(f"history.{name}" for name in LINE_COLUMNS.split(", "))
 
 
 class SqliteView:
@@ -19,24 +23,46 @@ class SqliteView:
         """Return the number of events that are folded."""
         return tracking_of(self._views).size
 
-    def nodes(self, *, at: int | None = None) -> tuple[NodeTable, ...]:
+    def nodes(self, *, at: int | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
         """Return the table of each node after event *at*, in order of registration."""
         # One step in the index of each node's states, however many there are.
+        state = "SELECT rows FROM state WHERE state.stream = node.stream AND idx <= ? ORDER BY idx DESC LIMIT 1"
+        which = (
+            "ORDER BY (SELECT min(idx) FROM state WHERE state.stream = node.stream)"
+            if stream is None
+            else "WHERE stream = ?"
+        )
         rows = self._views.execute(
-            "SELECT (SELECT rows FROM state WHERE state.stream = node.stream AND idx <= ? ORDER BY idx DESC LIMIT 1)"
-            " FROM node ORDER BY (SELECT min(idx) FROM state WHERE state.stream = node.stream)",
-            (2**62 if at is None else at,),
+            f"SELECT ({state}) FROM node {which}",  # noqa: S608 # our own words
+            (2**62 if at is None else at, *(() if stream is None else (stream,))),
         )
         tables = (NodeTable.from_text(text) for (text,) in rows if text is not None)
         return tuple(table for table in tables if table.registered)
 
-    def lines(self, wanted: HistoryFilter) -> tuple[Line, ...]:
-        """Return the lines that are wanted, newest first."""
-        conditions, parameters = _conditions(wanted)
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = f"SELECT {LINE_COLUMNS} FROM history{where} ORDER BY idx DESC LIMIT ?"  # noqa: S608 # conditions come from the table below
-        rows = self._views.execute(statement, (*parameters, -1 if wanted.limit is None else wanted.limit))
-        return tuple(_line(row) for row in rows)
+    def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
+        """Return the lines that are wanted, newest first, a page at a time."""
+        size = self.size()
+        chosen, parameters = _chosen(wanted)
+        low, left = -1, size if wanted.limit is None else wanted.limit
+        if oldest_first and left < size:
+            # The limit counts from the newest: what lies behind it is found first.
+            statement = f"SELECT history.idx {chosen} ORDER BY {_number(wanted)} DESC LIMIT 1 OFFSET ?"
+            behind = self._views.execute(statement, (*parameters, low, size, left)).fetchone()
+            low = low if behind is None else behind[0]
+        order = "" if oldest_first else "DESC"
+        statement = f"SELECT {_LINE} {chosen} ORDER BY {_number(wanted)} {order} LIMIT ?"
+
+        def pages(low: int, high: int, left: int) -> Iterator[Line]:
+            page = _FIRST_PAGE  # who wants the first lines only does not wait for more
+            while left > 0:
+                rows = self._page(statement, (*parameters, low, high, min(left, page)), size=size)
+                yield from map(_line, rows)
+                if len(rows) < page:
+                    return
+                left, page = left - len(rows), min(2 * page, _PAGE)
+                low, high = (rows[-1][0], high) if oldest_first else (low, rows[-1][0])
+
+        return pages(low, size, left)
 
     def notes(self) -> tuple[Line, ...]:
         """Return the line of every note and correction, oldest first."""
@@ -80,20 +106,35 @@ class SqliteView:
         )
         return tuple((found, number) for found, number in rows)
 
+    def _page(self, statement: str, parameters: Sequence[object], *, size: int) -> list[tuple[int, object]]:
+        """Return the rows of one page; a view that has fewer than *size* events by now is another one."""
+        begun = not self._views.in_transaction
+        if begun:
+            self._views.execute("BEGIN")
+        try:
+            rows = self._views.execute(statement, parameters).fetchall()
+            if self.size() < size:
+                raise DamagedViewError
+        finally:
+            if begun and self._views.in_transaction:
+                self._views.execute("ROLLBACK")
+        return rows
 
-_CONDITIONS = (
-    ("actor", "actor = ?"),
-    ("ticket", "ticket = ?"),
-    ("node", "node = ?"),
-    ("vsn", "idx IN (SELECT idx FROM concerns WHERE vsn = ?)"),
-)
+
+_CONDITIONS = (("actor", "actor = ?"), ("ticket", "ticket = ?"), ("node", "node = ?"), ("vsn", "concerns.vsn = ?"))
 
 
-def _conditions(wanted: HistoryFilter) -> tuple[list[str], list[object]]:
+def _number(wanted: HistoryFilter) -> str:
+    # The number by which a page is walked to: that of the table which leads.
+    return "history.idx" if wanted.vsn is None else "concerns.idx"
+
+
+def _chosen(wanted: HistoryFilter) -> tuple[str, list[object]]:
+    """Return the end of a statement over the rows that are wanted, and its parameters, which two bounds follow."""
     conditions, parameters = [], list[object]()
     for bound, sign in ((wanted.since, ">="), (wanted.until, "<=")):
         if bound is not None:
-            conditions.append(f"{'idx' if isinstance(bound, int) else 'recorded_at'} {sign} ?")
+            conditions.append(f"{_number(wanted) if isinstance(bound, int) else 'recorded_at'} {sign} ?")
             parameters.append(bound)
     for name, condition in _CONDITIONS:
         value = getattr(wanted, name)
@@ -105,7 +146,10 @@ def _conditions(wanted: HistoryFilter) -> tuple[list[str], list[object]]:
         parameters.extend(wanted.types)
     if wanted.failed:
         conditions.append("failed")
-    return conditions, parameters
+    # The events of one release are few among many: their index leads, whatever the planner knows of the tables.
+    tables = "history" if wanted.vsn is None else "concerns CROSS JOIN history ON history.idx = concerns.idx"
+    conditions += (f"{_number(wanted)} > ?", f"{_number(wanted)} < ?")
+    return f"FROM {tables} WHERE {' AND '.join(conditions)}", parameters
 
 
 def _line(row: Sequence[object]) -> Line:

@@ -35,6 +35,8 @@ APPLICATION_ID = 0x52_4C_56_57
 
 SCHEMA_VERSION = 2
 BUSY_SECONDS = 30.0
+# SQLite's own: in memory, on a nameless file once it is large.
+_OWN = ""
 
 _CREATE = """
 CREATE TABLE tracking (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, leaf_hash BLOB,
@@ -91,16 +93,24 @@ def create_views(path: Path) -> sqlite3.Connection:
 
 
 def views_in_memory(path: Path | None = None) -> sqlite3.Connection:
-    """Return a view in memory: a copy of that at *path*; an empty one where it cannot be read, or for None."""
+    """Return a view of this process alone: a copy of that at *path*, an empty one where none can be read."""
     if path is not None:
-        copy = sqlite3.connect(":memory:", isolation_level=None)
+        copy = sqlite3.connect(_OWN, isolation_level=None)
         try:
             with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as stored:
                 stored.backup(copy)
             return _opened(copy)
         except (sqlite3.Error, DamagedViewError):
             copy.close()
-    return _opened(sqlite3.connect(":memory:", isolation_level=None))
+    return _opened(sqlite3.connect(_OWN, isolation_level=None))
+
+
+def stored_views(path: Path) -> sqlite3.Connection:
+    """Open the view at *path* for reading alone.
+
+    Raises: DamagedViewError; sqlite3.Error where it cannot be read.
+    """
+    return _opened(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None))
 
 
 def remove_views(path: Path) -> None:

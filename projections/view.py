@@ -3,8 +3,12 @@
 A view holds the first ``size()`` events of the log, no more and no less; its answers rest on
 these alone. It is disposable: a reader that finds it damaged, deleted or made for another log
 folds it afresh. Every view passes ``tests/contracts/view.py``.
+
+Lists that grow with the history are streamed. Between two lines nothing is locked: whoever
+reads them slowly, or never to the end, keeps no writer from the view.
 """
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from projections.attempts import Attempt
@@ -19,15 +23,19 @@ class View(Protocol):
         """Return the number of events that are folded."""
         ...
 
-    def nodes(self, *, at: int | None = None) -> tuple[NodeTable, ...]:
+    def nodes(self, *, at: int | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
         """Return the table of each node after event *at*, after the newest for None; in order of registration.
 
-        Those that had left the ledger by then are not among them.
+        Those that had left the ledger by then are not among them; with *stream* that one alone is.
         """
         ...
 
-    def lines(self, wanted: HistoryFilter) -> tuple[Line, ...]:
-        """Return the lines that are wanted, newest first."""
+    def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
+        """Return the lines that are wanted, newest first, of the events that are folded now.
+
+        They are read as they are asked for. With *oldest_first* the same ones come in the order
+        of the log: a limit still counts from the newest.
+        """
         ...
 
     def notes(self) -> tuple[Line, ...]:

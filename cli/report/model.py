@@ -8,6 +8,7 @@ so. Everything else is derived here from the same events, and numbers them.
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from cli.report.exceptions import Exceptional, exceptions_of
@@ -130,11 +131,12 @@ def gather(view: View, ledger: sqlite3.Connection, *, wanted: Wanted, origin: Or
     """
     reader = EvidenceReader(ledger)
     checkpoint = _checkpoint(reader.note(view.size()))
-    lines = tuple(line for line in reversed(view.lines(wanted.filters)) if line.number < checkpoint.size)
+    chosen = (line for line in view.lines(wanted.filters, oldest_first=True) if line.number < checkpoint.size)
+    lines = tuple(islice(chosen, MOST_EVENTS))
     if not lines:
         raise NothingToReportError
-    if len(lines) > MOST_EVENTS:
-        raise TooManyEventsError(len(lines))
+    if more := sum(1 for _ in chosen):
+        raise TooManyEventsError(MOST_EVENTS + more)
     events = tuple(zip(lines, _events(ledger, lines), strict=True))
     whole = len(lines) == checkpoint.size
     attempts = {line.attempt: row for line in lines if line.attempt and (row := view.attempt(line.attempt))}

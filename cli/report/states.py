@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from projections.history import HistoryFilter, Line
+from projections.history import HistoryFilter
 from projections.nodes import NodeTable
 from projections.view import View
 
@@ -55,11 +55,8 @@ class Splice(NamedTuple):
 
 def states_of(view: View, *, first: int, last: int, node: str | None) -> tuple[State, ...] | None:
     """Return the states from event *first* to event *last*, of one *node* or of all; None where they are too many."""
-    changes = [
-        line.number
-        for line in view.lines(HistoryFilter(since=first, until=last, types=CHANGING))
-        if line.number > first
-    ]
+    lines = view.lines(HistoryFilter(since=first, until=last, types=CHANGING, limit=MOST + 2))
+    changes = [line.number for line in lines if line.number > first]
     if len(changes) > MOST:
         return None
     since = _since(view, first)
@@ -106,8 +103,8 @@ def changes_of(states: Sequence[State]) -> Iterator[tuple[State, Splice | None]]
 
 def _since(view: View, first: int) -> tuple[str, ...]:
     """Return, for each event from *first* on, the earliest time of it and all later ones."""
-    newest_first: tuple[Line, ...] = view.lines(HistoryFilter(since=first))
-    return tuple(reversed(tuple(accumulate((line.recorded_at for line in newest_first), min))))
+    times = (line.recorded_at for line in view.lines(HistoryFilter(since=first)))
+    return tuple(reversed(tuple(accumulate(times, min))))
 
 
 def _state(number: int, since: str, table: NodeTable, releases: Rows | None) -> State:

@@ -7,6 +7,7 @@ how a view with its log is opened.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import Protocol
 
 from hypothesis import assume, given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from projections.history import WORDS, HistoryFilter
 from projections.view import View
-from tests.projections.histories import VSNS, Leaf, histories, played, time_of, uuid_of
+from tests.projections.histories import VSNS, Leaf, Move, histories, played, time_of, uuid_of
 from tests.projections.independent import envelopes_of, name_of, nodes_after
 
 FILTERS = st.builds(
@@ -69,7 +70,7 @@ class ViewContract(ABC):
 
             assert kept.view.size() == 0
             assert kept.view.nodes() == ()
-            assert kept.view.lines(HistoryFilter()) == ()
+            assert tuple(kept.view.lines(HistoryFilter())) == ()
             assert kept.view.newest_at("9999-12-31T23:59:59.999999Z") is None
 
     @settings(max_examples=40, deadline=None)
@@ -104,6 +105,10 @@ class ViewContract(ABC):
                 found = [table._replace(last_change=0) for table in kept.view.nodes(at=number)]
                 assert found == nodes_after(envelopes[: number + 1])
             assert kept.view.nodes() == kept.view.nodes(at=len(log))
+            for number in range(len(log)):
+                for table in kept.view.nodes(at=number):
+                    assert kept.view.nodes(at=number, stream=table.stream) == (table,)
+            assert kept.view.nodes(stream="release:nobody@nowhere") == ()
 
     @settings(max_examples=40, deadline=None)
     @given(log=histories())
@@ -125,10 +130,44 @@ class ViewContract(ABC):
             kept.append(log)
             kept.catch_up()
 
-            every = kept.view.lines(HistoryFilter())
+            every = tuple(kept.view.lines(HistoryFilter()))
             matching = [line for line in every if wanted.matches(line)]
             assert [line.number for line in every] == list(reversed(range(len(log))))
             assert list(kept.view.lines(wanted)) == matching[: wanted.limit]
+            assert list(kept.view.lines(wanted, oldest_first=True)) == matching[: wanted.limit][::-1]
+
+    @settings(max_examples=30, deadline=None)
+    @given(log=histories(max_size=20), wanted=FILTERS, taken=st.integers(0, 9), oldest_first=st.booleans())
+    def test_what_is_folded_while_lines_are_read_does_not_change_them(
+        self, log: tuple[Leaf, ...], wanted: HistoryFilter, taken: int, *, oldest_first: bool
+    ) -> None:
+        """A list rests on the events that were there when it was asked for, and stops no writer."""
+        with self.opened() as kept:
+            kept.append(log[:10])
+            kept.catch_up()
+            before = list(kept.view.lines(wanted, oldest_first=oldest_first))
+            slowly = kept.view.lines(wanted, oldest_first=oldest_first)
+            first = list(islice(slowly, taken))
+
+            kept.append(log[10:])
+            kept.catch_up()
+
+            assert [*first, *slowly] == before
+
+    def test_many_lines_are_all_of_them_once(self) -> None:
+        """However a view reads them: this is longer than its pages."""
+        log = played([Move(0, n % 10, n % 4, n % 6, 1_000_000) for n in range(800)])
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up()
+            numbers = [line.number for line in kept.view.lines(HistoryFilter())]
+            limited = [line.number for line in kept.view.lines(HistoryFilter(limit=1100), oldest_first=True)]
+            of_one = list(kept.view.lines(HistoryFilter(vsn=VSNS[1])))
+
+            assert len(log) > 1200
+            assert numbers == list(reversed(range(len(log))))
+            assert limited == list(range(len(log) - 1100, len(log)))
+            assert of_one == [line for line in kept.view.lines(HistoryFilter()) if VSNS[1] in line.vsns]
 
     @settings(max_examples=40, deadline=None)
     @given(log=histories())

@@ -27,7 +27,7 @@ Seen = tuple[tuple[NodeTable, ...], tuple[Line, ...]]
 
 def everything(view: SqliteView, ledger: sqlite3.Connection) -> Seen:
     del ledger
-    return view.nodes(), view.lines(HistoryFilter())
+    return view.nodes(), tuple(view.lines(HistoryFilter()))
 
 
 def afresh(tmp_path: Path, log: tuple[Leaf, ...] = LOG) -> Seen:
@@ -273,7 +273,7 @@ def modules_of_a_read(tmp_path: Path) -> frozenset[str]:
     program = (
         "import sys; from pathlib import Path; from projections.catch_up import read_folder\n"
         "from projections.history import HistoryFilter\n"
-        "read_folder(Path(sys.argv[1]), lambda view, _: (view.nodes(), view.lines(HistoryFilter())))\n"
+        "read_folder(Path(sys.argv[1]), lambda view, _: (view.nodes(), tuple(view.lines(HistoryFilter()))))\n"
         "print(*sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)

@@ -61,10 +61,20 @@ def _opened() -> Iterator[KeptView]:
         lambda view: view.nodes(at=3),
         lambda view: view.nodes(),
         lambda view: view.newest_at(time_of(START + 5_000_000)),
-        lambda view: view.lines(HistoryFilter(limit=5)),
+        lambda view: tuple(view.lines(HistoryFilter(limit=5))),
+        lambda view: tuple(view.lines(HistoryFilter(limit=5), oldest_first=True)),
+        lambda view: next(view.lines(HistoryFilter())),
         lambda view: view.ids_starting("0193"),
     ],
-    ids=["table at an event", "table of now", "event at a time", "newest lines", "id"],
+    ids=[
+        "table at an event",
+        "table of now",
+        "event at a time",
+        "newest lines",
+        "the same upwards",
+        "a first line",
+        "id",
+    ],
 )
 def test_an_answer_does_not_grow_with_the_history(ask: Callable[[SqliteView], object]) -> None:
     """The states after each change are kept, so that ``--at`` is a look-up and not a fold."""

@@ -41,11 +41,11 @@ class TimesView:
     def size(self) -> int:
         return len(self._times)
 
-    def nodes(self, *, at: int | None = None) -> tuple[NodeTable, ...]:
-        raise AssertionError(at)
+    def nodes(self, *, at: int | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
+        raise AssertionError(at, stream)
 
-    def lines(self, wanted: HistoryFilter) -> tuple[Line, ...]:
-        raise AssertionError(wanted)
+    def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
+        raise AssertionError(wanted, oldest_first)
 
     def notes(self) -> tuple[Line, ...]:
         raise AssertionError
