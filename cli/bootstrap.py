@@ -129,11 +129,12 @@ def at_work(
     ticket: str | None,
     after: Callable[[], object],
     offline: bool = False,
+    wait: float = 0.0,
     tell: Callable[[str], None],
 ) -> Iterator[Bench]:
     """Give the installation that is meant, wired through *driver*; *after* is called after each commit.
 
-    *tell* hears what a node does that takes its time.
+    *tell* hears what a node does that takes its time; *wait* is as `--wait`.
     Raises: what opening a ledger raises; NodeUnknownError, NodeAmbiguousError, NothingRegisteredError;
     drivers.OfflineChangeError.
     """
@@ -146,7 +147,7 @@ def at_work(
         yield Bench(
             record=record,
             node=node,
-            handler=drivers.handler_of(node, driver=driver, offline=offline, tell=tell),
+            handler=drivers.handler_of(node, driver=driver, offline=offline, wait=wait, tell=tell),
             installation=drivers.installation_at(root),
             left_overs=drivers.left_overs_of(root),
             lock=drivers.installation_lock(root),

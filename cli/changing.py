@@ -85,6 +85,7 @@ def change(
                 after=outside.hand_over,
                 tell=session.terminal.advise,
                 offline=Overridable.OFFLINE in allowed,
+                wait=options.wait,
             ) as bench,
         ):
             if verb is not Verb.UNPACK and not options.dry_run:

@@ -58,8 +58,10 @@ class NotAnInstallationError(UsageError):
         self.root = root
 
 
-def handler_of(node: "NodeReleases", *, driver: str, tell: Tell, offline: bool = False) -> ReleaseHandler:
-    """Return the driver of *node*; *tell* hears what it does that takes its time.
+def handler_of(
+    node: "NodeReleases", *, driver: str, tell: Tell, offline: bool = False, wait: float = 0.0
+) -> ReleaseHandler:
+    """Return the driver of *node*; *tell* hears what it does that takes its time, *wait* is as `--wait`.
 
     Raises: OfflineChangeError, RehearsalDriverError.
     """
@@ -70,14 +72,14 @@ def handler_of(node: "NodeReleases", *, driver: str, tell: Tell, offline: bool =
         driver = "embedded"
     elif driver == "embedded" and not offline:
         raise OfflineChangeError(node.node)
-    return handler_at(Path(node.root), driver=driver, tell=tell)
+    return handler_at(Path(node.root), driver=driver, tell=tell, wait=wait)
 
 
-def handler_at(root: Path, *, driver: str, tell: Tell = lambda _: None) -> ReleaseHandler:
-    """Return the driver named *driver* of the installation at *root*; *tell* as for `handler_of`."""
+def handler_at(root: Path, *, driver: str, tell: Tell = lambda _: None, wait: float = 0.0) -> ReleaseHandler:
+    """Return the driver named *driver* of the installation at *root*; the rest as for `handler_of`."""
     if driver == "embedded":
         return _embedded_node(root)
-    return _emqx_script(root, tell) if driver == "script" else _erlang_node(root, tell)
+    return _emqx_script(root, tell, wait) if driver == "script" else _erlang_node(root, tell, wait)
 
 
 def installation_lock(root: Path) -> InstallationLock:
@@ -159,17 +161,17 @@ def _embedded_node(root: Path) -> ReleaseHandler:
     return EmbeddedNode(root, boot_id=read_boot_id(), now=lambda: clock.read().recorded_at)
 
 
-def _erlang_node(root: Path, tell: Tell) -> ReleaseHandler:
+def _erlang_node(root: Path, tell: Tell, wait: float) -> ReleaseHandler:
     from ledger.adapters.clock import read_boot_id  # noqa: PLC0415 # as the module says
     from ledger.adapters.erlang_node import ErlangNode  # noqa: PLC0415 # as above
     from ledger.adapters.installation import Installation  # noqa: PLC0415 # as above
     from ledger.adapters.node_connection import NodeConnection  # noqa: PLC0415 # as above
 
     files = Installation(root)
-    return ErlangNode(files, connection=NodeConnection(files), boot_id=read_boot_id(), tell=tell)
+    return ErlangNode(files, connection=NodeConnection(files, wait=wait), boot_id=read_boot_id(), tell=tell)
 
 
-def _emqx_script(root: Path, tell: Tell) -> ReleaseHandler:
+def _emqx_script(root: Path, tell: Tell, wait: float) -> ReleaseHandler:
     from ledger.adapters.clock import read_boot_id  # noqa: PLC0415 # as the module says
     from ledger.adapters.emqx_script import EmqxScript  # noqa: PLC0415 # as above
     from ledger.adapters.erlang_node import ErlangNode  # noqa: PLC0415 # as above
@@ -177,7 +179,7 @@ def _emqx_script(root: Path, tell: Tell) -> ReleaseHandler:
     from ledger.adapters.node_connection import NodeConnection  # noqa: PLC0415 # as above
 
     files = Installation(root)
-    connection = NodeConnection(files)
+    connection = NodeConnection(files, wait=wait)
     node = ErlangNode(files, connection=connection, boot_id=read_boot_id(), tell=tell)
     return EmqxScript(files, node=node, connection=connection, tell=tell)
 

@@ -38,6 +38,7 @@ def recover_installation(options: RecoverOptions, *, session: Session) -> int:
                 after=outside.hand_over,
                 tell=session.terminal.advise,
                 offline=bool(allowed_by(options, reason=reason)),
+                wait=options.wait,
             ) as bench,
         ):
             recovery = Recovery(

@@ -34,7 +34,7 @@ from ledger.adapters.script_faults import (
     fault_of_settings,
     faults_of_package,
 )
-from ledger.adapters.script_run import SECONDS, Said, Tell, refuse_other_scripts, run_script
+from ledger.adapters.script_run import SECONDS, Said, Tell, run_script
 from ledger.adapters.staging import discard
 from ledger.application.ports import CheckRefusedError, Progress, RelupCrashedError, StepFailedError
 from ledger.domain.observation import Observation
@@ -99,7 +99,6 @@ class EmqxScript:
 
         Raises: ScriptAtWorkError where somebody runs the script; what a look at the node raises.
         """
-        refuse_other_scripts(self._root)
         return self._node.observe()
 
     def stage_release(self, package: PackageFacts, *, attempt: str, progress: Progress) -> StagedPackage:

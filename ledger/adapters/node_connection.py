@@ -7,6 +7,9 @@ shutdown. A plain TCP connect and the processes under the root tell them apart:
 * refused, and one does: restarting; it is asked again until *patience* ends;
 * accepted, and the call fails at once, again and again: the cookie is refused;
 * accepted, and no reply comes: hung. Nothing is started then.
+
+A release command of EMQX at work is nobody's to interrupt. Before this command has done anything it
+is waited for as long as the operator says, later as long as for a node that restarts.
 """
 
 import time
@@ -28,10 +31,12 @@ from ledger.adapters.node_place import (
 from ledger.adapters.node_recipes import OBSERVE
 from ledger.adapters.node_view import NodeView, view_of
 from ledger.adapters.running import running_under
+from ledger.adapters.script_at_work import ScriptAtWorkError, scripts_at_work
 from ledger.application.ports import NodeDownError
 from ledger.errors import LedgerError, LockedError, UsageError
 
 LOOK_SECONDS = 5
+PATIENCE = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _MOST_REFUSALS = 6
 
@@ -98,11 +103,16 @@ class ForeignNodeError(UsageError):
 
 
 class NodeConnection:
-    """Calls to the node of *files*; *patience* is in seconds."""
+    """Calls to the node of *files*.
 
-    def __init__(self, files: Installation, *, patience: float = 60.0) -> None:
+    Both in seconds: *wait* for a release command of EMQX before anything is done, and *patience* for
+    whatever else takes its time, which is no less.
+    """
+
+    def __init__(self, files: Installation, *, patience: float = PATIENCE, wait: float = 0.0) -> None:
         self._files = files
-        self._patience = patience
+        self._patience = max(patience, wait)
+        self._wait_for_scripts = wait
 
     @property
     def name(self) -> str:
@@ -129,19 +139,21 @@ class NodeConnection:
         return view
 
     def look_when_idle(self) -> NodeView:
-        """Return a look at the node while it is up and its release handler has nothing to do.
+        """Return a look at the node while it is up and nobody is at work on its releases.
 
-        Raises: NodeDownError, CookieRefusedError, NodeHungError; NodeRestartingError and NodeBusyError
-        when patience ends; what `look` raises otherwise.
+        Raises: NodeDownError, CookieRefusedError, NodeHungError; NodeRestartingError, NodeBusyError and
+        ScriptAtWorkError when patience ends; what `look` raises otherwise.
         """
         begun, pause, refusals = time.monotonic(), _FIRST_PAUSE, 0
+        pids: tuple[int, ...] = ()
         while True:
             state = ""
             try:
                 view = self.look()
-                if view.is_up and view.releases is not None:
+                if view.is_up and view.releases is not None and not (pids := scripts_at_work(self._files.root)):
+                    self._wait_for_scripts = self._patience  # what follows is on the way of this command
                     return view
-                state = "busy" if view.is_up else "starting or stopping"
+                state = "starting or stopping" if not view.is_up else _BUSY if view.releases is None else _SCRIPT
             except RaisedError:
                 state = "starting or stopping"
             except (CookieMissingError, NoErlCallError, ErlCallMissingError) as exc:
@@ -153,7 +165,7 @@ class NodeConnection:
             refusals = refusals + 1 if state == _REFUSES else 0
             if refusals >= _MOST_REFUSALS:
                 raise CookieRefusedError(self.name, find_cookie(self._files).source)
-            self._wait(begun, pause, state)
+            self._wait(begun, pause, state, pids)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def _silence(self, exc: CallFailedError) -> str:
@@ -173,12 +185,15 @@ class NodeConnection:
         if not listens(address) and not running_under(self._files.root):
             raise NodeDownError(self.name, fact=f"nothing listens at {address}") from cause
 
-    def _wait(self, begun: float, pause: float, state: str) -> None:
-        if time.monotonic() - begun + pause > self._patience:
-            if state == "busy":
-                raise NodeBusyError(self.name, seconds=self._patience)
-            raise NodeRestartingError(self.name, state=state, seconds=self._patience)
+    def _wait(self, begun: float, pause: float, state: str, pids: tuple[int, ...]) -> None:
+        limit = self._wait_for_scripts if state == _SCRIPT else self._patience
+        if time.monotonic() - begun + pause > limit:
+            if state == _SCRIPT:
+                raise ScriptAtWorkError(pids)
+            if state == _BUSY:
+                raise NodeBusyError(self.name, seconds=limit)
+            raise NodeRestartingError(self.name, state=state, seconds=limit)
         time.sleep(pause)
 
 
-_REFUSES = "refusing the connection"
+_REFUSES, _BUSY, _SCRIPT = "refusing the connection", "busy", "changed by a script"

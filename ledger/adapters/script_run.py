@@ -13,16 +13,15 @@ import pwd
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from ledger.adapters.installation import Installation
 from ledger.adapters.node_place import find_cookie, find_runner
 from ledger.application.ports import StepFailedError
-from ledger.errors import LockedError, OpenAttemptError
+from ledger.errors import OpenAttemptError
 
 # Every call of the script to the node has a limit of 300 s, and an upgrade makes several (otp.md 3.1).
 SECONDS = 3600.0
@@ -32,7 +31,6 @@ _EXCERPT = 600
 _NAMES = frozenset({"WITH_EPMD", "ERL_EPMD_PORT", "ERL_EPMD_ADDRESS", "HOME", "PATH", "LANG", "LC_ALL", "TMPDIR"})
 _PREFIX = "EMQX_"
 _COOKIE = "EMQX_NODE_COOKIE"
-_VERBS = frozenset({"unpack", "install", "upgrade", "downgrade", "uninstall"})
 _REASON = re.compile(r"^(?:ERROR: release_handler:\w+ failed|Unpack failed): (.*)", re.MULTILINE | re.DOTALL)
 
 # A reason that a crash gave holds the arguments of functions: state of processes, settings.
@@ -52,18 +50,6 @@ class ScriptGoesOnError(OpenAttemptError):
             hint="wait until it is done, then run `release-ledger recover`",
         )
         self.pid = pid
-
-
-class ScriptAtWorkError(LockedError):
-    """Somebody else runs a release command of EMQX on this installation."""
-
-    def __init__(self, pids: tuple[int, ...]) -> None:
-        super().__init__(
-            "a release command of EMQX is at work on this installation",
-            fact=f"its process is {', '.join(map(str, pids))}; EMQX's script has no lock",
-            hint="run the command again when it is done",
-        )
-        self.pids = pids
 
 
 @dataclass(frozen=True)
@@ -144,15 +130,6 @@ def service_environ(os_pid: int, *, owner: int) -> dict[str, str]:
     return kept
 
 
-def refuse_other_scripts(root: Path) -> None:
-    """Refuse while a release command of EMQX works on the installation at *root*.
-
-    Raises: ScriptAtWorkError.
-    """
-    if pids := tuple(sorted(_at_work(root))):
-        raise ScriptAtWorkError(pids)
-
-
 def _await(process: "subprocess.Popen[bytes]", command: str, *, seconds: float, tell: Tell) -> None:
     begun = told = time.monotonic()
     while True:
@@ -169,20 +146,6 @@ def _await(process: "subprocess.Popen[bytes]", command: str, *, seconds: float, 
                 tell(f"{command} is at work since {now - begun:.0f} seconds")
         else:
             return
-
-
-def _at_work(root: Path) -> Iterator[int]:
-    script, escript = str(root / "bin/emqx"), str(root / "bin/install_upgrade.escript")
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            words = os.fsdecode((entry / "cmdline").read_bytes()).split("\0")
-        except OSError:
-            continue
-        pairs = set(pairwise(words))
-        if any((program, verb) in pairs for program in (script, escript) for verb in _VERBS):
-            yield int(entry.name)
 
 
 def _home_of(uid: int) -> str:

@@ -9,7 +9,8 @@ from shutil import copyfile
 import pytest
 
 from ledger.adapters.emqx_script import EmqxScript, ScriptFaultError, ScriptRefusedError
-from ledger.adapters.script_run import ScriptAtWorkError, ScriptGoesOnError, service_environ
+from ledger.adapters.script_at_work import ScriptAtWorkError
+from ledger.adapters.script_run import ScriptGoesOnError, service_environ
 from ledger.application.ports import StepFailedError
 from tests.contracts.release_handler import tables
 from tests.lab.host import Host
@@ -182,7 +183,7 @@ def test_a_script_that_takes_longer_than_the_limit_is_left_at_work(bench: Script
     busy = 0
     while time.monotonic() < limit:
         try:
-            seen = bench.handler.observe()
+            seen = script_driver(bench.node).observe()
         except ScriptAtWorkError as exc:
             busy, code = busy + 1, exc.code
             assert code == 75

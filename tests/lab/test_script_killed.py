@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.adapters.script_run import ScriptAtWorkError, refuse_other_scripts
+from ledger.adapters.script_at_work import scripts_at_work
 from tests.lab.host import Host
 from tests.lab.node import Lab
 from tests.lab.script import plain_node
@@ -48,9 +48,7 @@ def test_a_killed_command_leaves_the_script_to_its_end(plain: Host) -> None:
 def _wait_for_script(host: Host) -> None:
     limit = time.monotonic() + _SECONDS
     while time.monotonic() < limit:
-        try:
-            refuse_other_scripts(host.node.root)
-        except ScriptAtWorkError:
+        if scripts_at_work(host.node.root):
             return
         time.sleep(0.005)
     pytest.fail("the script was not started")
