@@ -1,0 +1,216 @@
+"""Frozen dataclasses that cost next to nothing to make.
+
+``from ledger.dataclass import dataclass, field, fields, replace`` gives what the standard module
+of that name gives, and to a type checker it is that module. When the program runs, all classes
+share one set of methods, and each has a small table of its fields. The standard decorator writes
+six methods as text for every class and compiles them: for the classes that one change loads,
+that took ten times the instructions of ``python -c pass`` (RULINGS 32; docs/decisions/0021).
+
+What is narrower: every class is frozen, its annotations are no strings where they say ClassVar,
+and a family of classes is made here or there, never mixed. ``fields``, ``replace``, ``asdict``
+and ``is_dataclass`` of the standard module work on these classes too.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass, field, fields, replace
+
+__all__ = ["MISSING", "dataclass", "field", "fields", "replace"]
+
+MISSING = dataclasses.MISSING
+_Class = TypeVar("_Class", bound=type[Any])
+_Instance = TypeVar("_Instance")
+
+
+class _Declared(NamedTuple):
+    """What ``field`` says of a field."""
+
+    default: Any = MISSING
+    default_factory: Any = MISSING
+    repr: bool = True
+    compare: bool = True
+
+
+class _Field(NamedTuple):
+    """A field, in the words of ``dataclasses.Field``."""
+
+    name: str
+    type: Any
+    kw_only: bool
+    default: Any
+    default_factory: Any
+    repr: bool
+    compare: bool
+
+
+class _Shape:
+    """The fields of one class, as the methods need them; *checked*: it has a ``__post_init__``."""
+
+    __slots__ = ("_key", "blank", "checked", "factories", "fields", "positional", "required")
+
+    def __init__(self, fields: Mapping[str, _Field], *, checked: bool) -> None:
+        self.fields, self.checked = fields, checked
+        self.blank = {name: field.default for name, field in fields.items()}
+        self.factories = [
+            (name, field.default_factory) for name, field in fields.items() if field.default_factory is not MISSING
+        ]
+        made = [name for name, _ in self.factories]
+        self.required = {name for name, default in self.blank.items() if default is MISSING and name not in made}
+        self.positional = [name for name, field in fields.items() if not field.kw_only]
+        self._key: Callable[[Any], object] | None = None
+
+    def key_of(self, instance: object) -> object:
+        """Return what an instance is compared by."""
+        if self._key is None:
+            names = [name for name, field in self.fields.items() if field.compare]
+            # Of a single name attrgetter gives the bare value: the same name twice makes it a tuple.
+            self._key = attrgetter(*(names if len(names) > 1 else names * 2)) if names else lambda _: ()
+        return self._key(instance)
+
+
+class _Shaped:
+    """The methods of all classes, which takes them over one by one; itself never a base."""
+
+    __shape__: ClassVar[_Shape]
+
+    def __init__(self, /, *args: object, **given: object) -> None:
+        shape = self.__shape__
+        if args:
+            placed = dict(zip(shape.positional, args, strict=False))
+            if len(args) > len(placed) or not placed.keys().isdisjoint(given):
+                raise TypeError(_mismatch(self, args, given))
+            given = placed | given
+        values = shape.blank | given
+        if len(values) > len(shape.blank) or not shape.required <= given.keys():
+            raise TypeError(_mismatch(self, args, given))
+        for name, factory in shape.factories:
+            if name not in given:
+                values[name] = factory()
+        self.__dict__.update(values)
+        if shape.checked:
+            self.__post_init__()  # type: ignore[attr-defined] # the shape says that there is one
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        shape = self.__shape__
+        return shape.key_of(self) == shape.key_of(other)
+
+    def __hash__(self) -> int:
+        return hash(self.__shape__.key_of(self))
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name, field in self.__shape__.fields.items() if field.repr]
+        return f"{self.__class__.__qualname__}({', '.join(shown)})"
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+_METHODS = ("__init__", "__eq__", "__hash__", "__repr__", "__setattr__", "__delattr__")
+
+
+class _StandardFields:
+    """What the functions of the standard module look for, made when one of them looks."""
+
+    def __get__(self, _: object, owner: type[_Shaped]) -> "Mapping[str, dataclasses.Field[Any]]":
+        shape = owner.__shape__
+        named = [(field.name, field.type, _standard(field)) for field in shape.fields.values()]
+        # Without these methods there is nothing to compile.
+        twin = dataclasses.make_dataclass(
+            owner.__name__, named, namespace={"__doc__": owner.__doc__}, init=False, repr=False, eq=False
+        )
+        found = {field.name: field for field in dataclasses.fields(twin)}
+        setattr(owner, "__dataclass_fields__", found)  # noqa: B010 # no member that a type checker knows
+        return found
+
+
+_STANDARD_FIELDS = _StandardFields()
+
+
+def _dataclass(*, frozen: bool, kw_only: bool = False) -> Callable[[_Class], _Class]:
+    """Return what makes a class a frozen dataclass."""
+    if not frozen:
+        raise TypeError("a dataclass that is not frozen is made by the standard module")
+    return lambda made: _shaped(made, kw_only=kw_only)
+
+
+def _field(
+    *,
+    default: object = MISSING,
+    default_factory: object = MISSING,
+    repr: bool = True,  # noqa: A002 # the word of the standard module
+    compare: bool = True,
+) -> _Declared:
+    """Return the declaration of a field; each word means what it means in the standard module."""
+    return _Declared(default, default_factory, repr, compare)
+
+
+def _fields(of: type[_Shaped] | _Shaped) -> tuple[_Field, ...]:
+    """Return the fields of a class or of an instance, in the order of their definition."""
+    return tuple(of.__shape__.fields.values())
+
+
+def _replace(instance: _Instance, /, **changes: object) -> _Instance:
+    """Return a copy of *instance* with *changes*."""
+    shape: _Shape = instance.__shape__  # type: ignore[attr-defined] # only instances of our classes are given
+    return type(instance)(**{name: getattr(instance, name) for name in shape.blank} | changes)
+
+
+if not TYPE_CHECKING:
+    dataclass, field, fields, replace = _dataclass, _field, _fields, _replace
+
+
+def _shaped(made: _Class, *, kw_only: bool) -> _Class:
+    own = made.__dict__
+    found: dict[str, _Field] = {}
+    for base in made.__mro__[:0:-1]:
+        if "__shape__" in base.__dict__:
+            found |= base.__dict__["__shape__"].fields
+    for name, hint in own.get("__annotations__", {}).items():
+        if getattr(hint, "__origin__", hint) is not ClassVar:
+            found[name] = _Field(name, hint, kw_only, *_declared(made, name))
+    made.__shape__ = _Shape(found, checked=hasattr(made, "__post_init__"))
+    for name in _METHODS:
+        method = _Shaped.__dict__[name]
+        # Where a class has its own ``__eq__``, Python has put a None for the hash.
+        if getattr(made, name) is not method and own.get(name) is None:
+            setattr(made, name, method)
+    if "__match_args__" not in own:
+        setattr(made, "__match_args__", tuple(made.__shape__.positional))  # noqa: B010 # a type checker takes it for constant
+    made.__dataclass_fields__ = _STANDARD_FIELDS
+    return made
+
+
+def _declared(made: type[Any], name: str) -> _Declared:
+    """Return what the class says of its field; its default stays an attribute of the class, as in the standard."""
+    said = made.__dict__.get(name, MISSING)
+    if not isinstance(said, _Declared):
+        return _Declared(said)
+    if said.default is MISSING:
+        delattr(made, name)
+    else:
+        setattr(made, name, said.default)
+    return said
+
+
+def _standard(field: _Field) -> Any:  # noqa: ANN401 # what field() of the standard module returns, whatever its type
+    return dataclasses.field(**{word: value for word, value in field._asdict().items() if word not in {"name", "type"}})
+
+
+def _mismatch(instance: _Shaped, args: Sequence[object], given: Mapping[str, object]) -> str:
+    shape = instance.__shape__
+    known = [*shape.positional[len(args) :], *(name for name, field in shape.fields.items() if field.kw_only)]
+    missing = sorted(shape.required & set(known) - given.keys())
+    excess = sorted(given.keys() - set(known))
+    return (
+        f"{type(instance).__name__}() takes {len(shape.positional)} positional arguments and got {len(args)}; "
+        f"missing: {', '.join(missing) or 'none'}; not expected: {', '.join(excess) or 'none'}"
+    )
