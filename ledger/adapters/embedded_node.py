@@ -39,7 +39,7 @@ from ledger.adapters.plain_file import FileNotReadError, read_file
 from ledger.adapters.release_parts import parts_to_remove, what_stays
 from ledger.adapters.releases_file import Lib, ReleaseEntry, StartErl, print_releases
 from ledger.adapters.running import running_under
-from ledger.adapters.set_aside import bring_back, place_aside, set_aside
+from ledger.adapters.set_aside import left_overs, move_aside
 from ledger.adapters.staging import discard, drop_rel_file, place, stage
 from ledger.application.ports import CheckRefusedError, Progress, StepFailedError
 from ledger.domain.observation import Observation
@@ -115,24 +115,20 @@ class EmbeddedNode:
         """Lay *package* out beside the installation, checking all of its content."""
         vsn = package.sound_vsn()
         known = any(entry.vsn == vsn for entry in self._load().memory)
-        aside = () if known else set_aside(self._root, vsn, attempt=attempt)
-        try:
-            staged = stage(package, root=self._root, progress=progress)
-        except BaseException:
-            bring_back(self._root, aside)
-            raise
-        return StagedPackage(package=package, staged=staged, set_aside=tuple(path for path, _ in aside))
+        aside = () if known else left_overs(self._root, vsn)
+        staged = stage(package, root=self._root, progress=progress, absent=aside)
+        return StagedPackage(package=package, staged=staged, set_aside=aside, attempt=attempt)
 
-    def discard_staged(self, staged: StagedPackage, *, attempt: str) -> None:
-        """Remove what is laid out, and bring back what was set aside for it."""
+    def discard_staged(self, staged: StagedPackage) -> None:
+        """Remove what is laid out."""
         discard(self._root, staged.staged.vsn)
-        bring_back(self._root, tuple((path, place_aside(path, attempt=attempt)) for path in staged.set_aside))
 
     def unpack_release(self, staged: StagedPackage) -> Unpacked:
         """Place what is staged and register its release as ``unpacked``."""
         package, state = staged.package, self._load()
         vsn, erts = package.sound_vsn(), package.erts or ""
         self._files.save_copies()
+        move_aside(self._root, staged.set_aside, attempt=staged.attempt)
         place(staged.staged)
         drop_rel_file(self._root, vsn)
         self._drop_link(vsn)

@@ -35,6 +35,7 @@ from ledger.adapters.script_faults import (
     faults_of_package,
 )
 from ledger.adapters.script_run import SECONDS, Said, Tell, run_script
+from ledger.adapters.set_aside import move_aside
 from ledger.adapters.staging import discard
 from ledger.application.ports import CheckRefusedError, Progress, RelupCrashedError, StepFailedError
 from ledger.domain.observation import Observation
@@ -118,9 +119,9 @@ class EmqxScript:
             raise ScriptRefusedError(vsn, found)
         return self._node.stage_release(package, attempt=attempt, progress=progress)
 
-    def discard_staged(self, staged: StagedPackage, *, attempt: str) -> None:
-        """Remove what is laid out, and bring back what was set aside for it."""
-        self._node.discard_staged(staged, attempt=attempt)
+    def discard_staged(self, staged: StagedPackage) -> None:
+        """Remove what is laid out."""
+        self._node.discard_staged(staged)
 
     def unpack_release(self, staged: StagedPackage) -> Unpacked:
         """Let the script unpack, and compare what came of it with what the package holds.
@@ -129,6 +130,7 @@ class EmqxScript:
         """
         vsn = staged.package.sound_vsn()
         self._files.save_copies()
+        move_aside(self._root, staged.set_aside, attempt=staged.attempt)
         said, view = self._run("unpack", vsn)
         if view.status_of(vsn) is not ReleaseStatus.UNPACKED:
             raise StepFailedError("unpack_release", vsn, said.reason)

@@ -33,7 +33,7 @@ from ledger.adapters.otp_check import refusal_of_permanent, refusal_of_removal
 from ledger.adapters.release_parts import parts_to_remove, what_stays
 from ledger.adapters.release_table import Entries, entry_of, table_of, tables_of, with_table, written
 from ledger.adapters.releases_file import StartErl
-from ledger.adapters.set_aside import bring_back, place_aside, set_aside
+from ledger.adapters.set_aside import left_overs, move_aside
 from ledger.adapters.staging import discard, drop_rel_file, place, stage
 from ledger.application.ports import CheckRefusedError, Progress, RelupCrashedError, StepFailedError
 from ledger.domain.observation import Observation
@@ -88,24 +88,20 @@ class ErlangNode:
         """Lay *package* out beside the installation, checking all of its content."""
         vsn = package.sound_vsn()
         known = self._connection.look_when_idle().status_of(vsn) is not None
-        aside = () if known else set_aside(self._root, vsn, attempt=attempt)
-        try:
-            staged = stage(package, root=self._root, progress=progress)
-        except BaseException:
-            bring_back(self._root, aside)
-            raise
-        return StagedPackage(package=package, staged=staged, set_aside=tuple(path for path, _ in aside))
+        aside = () if known else left_overs(self._root, vsn)
+        staged = stage(package, root=self._root, progress=progress, absent=aside)
+        return StagedPackage(package=package, staged=staged, set_aside=aside, attempt=attempt)
 
-    def discard_staged(self, staged: StagedPackage, *, attempt: str) -> None:
-        """Remove what is laid out, and bring back what was set aside for it."""
+    def discard_staged(self, staged: StagedPackage) -> None:
+        """Remove what is laid out."""
         discard(self._root, staged.staged.vsn)
-        bring_back(self._root, tuple((path, place_aside(path, attempt=attempt)) for path in staged.set_aside))
 
     def unpack_release(self, staged: StagedPackage) -> Unpacked:
         """Place what is staged and let the node register it (native-driver.md 5.2)."""
         vsn, erts = staged.package.sound_vsn(), staged.package.erts or ""
         known = self._connection.look_when_idle().status_of(vsn) is not None
         self._files.save_copies()
+        move_aside(self._root, staged.set_aside, attempt=staged.attempt)
         place(staged.staged)
         if not known:
             self._do("set_unpacked", vsn, set_unpacked(vsn), seconds=_UNPACK_SECONDS)

@@ -1,11 +1,12 @@
 """Setting left-overs aside: what lies at the place of a release that the node does not know.
 
-They are renamed to ``releases/.ledger-aside/<attempt>/``, never deleted (RULINGS 26, 34). A
-``releases/V`` that holds only a tarball is a package, and stays where it is.
+They are renamed to ``releases/.ledger-aside/<attempt>/``, never deleted (RULINGS 26, 34), and only
+after the intent of the attempt was recorded with their names, so that a kill at any point leaves
+none that the record does not know. A ``releases/V`` that holds only a tarball is a package, and
+stays where it is.
 """
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 from ledger.adapters import durable
@@ -24,44 +25,33 @@ def left_overs(root: Path, vsn: str) -> tuple[str, ...]:
     return (f"releases/{vsn}",)
 
 
-def set_aside(root: Path, vsn: str, *, attempt: str) -> Moved:
-    """Rename what lies in the way of *vsn*; return the pairs of old and new paths.
-
-    Raises: WriteFailedError.
-    """
-    return move_aside(root, left_overs(root, vsn), attempt=attempt)
-
-
 def move_aside(root: Path, paths: tuple[str, ...], *, attempt: str) -> Moved:
-    """Rename *paths* under *root*; return the pairs of old and new paths.
+    """Rename *paths* under *root*, each to a free name; return the pairs of old and new paths.
 
     Raises: WriteFailedError.
     """
     moved = []
-    folder = root / ASIDE / attempt
     for path in paths:
-        durable.make_folder(folder.parent, mode=_FOLDER_MODE)
-        durable.make_folder(folder, mode=_FOLDER_MODE)
-        new = place_aside(path, attempt=attempt)
+        make_place(root, attempt=attempt)
+        new = plain = f"{ASIDE}/{attempt}/{path.replace('/', '_')}"
+        number = 1
+        while os.path.lexists(root / new):
+            number += 1
+            new = f"{plain}.{number}"
         durable.rename(root / path, root / new)
         moved.append((path, new))
     return tuple(moved)
 
 
-def place_aside(path: str, *, attempt: str) -> str:
-    """Return where *path* is moved for *attempt*."""
-    return f"{ASIDE}/{attempt}/{path.replace('/', '_')}"
-
-
-def bring_back(root: Path, moved: Moved) -> None:
-    """Undo ``set_aside``, so that a refusal leaves everything as it was.
+def make_place(root: Path, *, attempt: str) -> Path:
+    """Return the folder of what *attempt* sets aside, made where it is not there.
 
     Raises: WriteFailedError.
     """
-    for path, new in moved:
-        durable.rename(root / new, root / path)
-        with suppress(OSError):  # one that holds more is still needed
-            (root / new).parent.rmdir()
+    folder = root / ASIDE / attempt
+    durable.make_folder(folder.parent, mode=_FOLDER_MODE)
+    durable.make_folder(folder, mode=_FOLDER_MODE)
+    return folder
 
 
 def _is_package(folder: Path, vsn: str) -> bool:

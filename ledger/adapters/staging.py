@@ -49,8 +49,10 @@ def staging_folder(root: Path, vsn: str) -> Path:
     return root / "releases" / f".ledger-{vsn}"
 
 
-def stage(facts: PackageFacts, *, root: Path, progress: Progress) -> Staged:
+def stage(facts: PackageFacts, *, root: Path, progress: Progress, absent: tuple[str, ...] = ()) -> Staged:
     """Lay the package out and return what was made; *progress* hears bytes done and bytes all.
+
+    *absent* names what is there and will be set aside before the package is placed.
 
     Raises: PackageUnsoundError with all that is wrong; StagingFailedError or WriteFailedError.
     All leave nothing behind.
@@ -60,7 +62,7 @@ def stage(facts: PackageFacts, *, root: Path, progress: Progress) -> Staged:
     try:
         durable.remove_tree(folder)
         try:
-            with StagingArea(root, folder, vsn) as area:
+            with StagingArea(root, folder, vsn, absent=absent) as area:
                 _unpack(facts, area, progress)
             durable.sync_tree(folder)
         except BaseException:

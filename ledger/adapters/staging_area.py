@@ -35,13 +35,17 @@ _PLAIN_FILE, _PLAIN_FOLDER = 0o644, 0o755
 
 
 class StagingArea:
-    """The staging *folder* of release *vsn*, new, for the installation at *root*; a context."""
+    """The staging *folder* of release *vsn*, new, for the installation at *root*; a context.
 
-    def __init__(self, root: Path, folder: Path, vsn: str) -> None:
+    What *absent* names, and all below it, is taken as not there.
+    """
+
+    def __init__(self, root: Path, folder: Path, vsn: str, *, absent: tuple[str, ...] = ()) -> None:
         self._root, self._folder = root, folder
         state = (root / "releases").stat()
         self._device = state.st_dev
         self._owner = (state.st_uid, state.st_gid) if os.geteuid() == 0 else None
+        self._absent = absent
         self._scripts = frozenset(f"bin/{script}-{vsn}" for script in SCRIPTS)
         self._lines: list[str] = []
         self._places: dict[str, bool] = {}
@@ -117,7 +121,11 @@ class StagingArea:
 
     def _is_kept(self, path: str) -> bool:
         in_place = self._has_place(path.rpartition("/")[0])
-        return path in _STATE or not in_place or os.path.lexists(self._root / path)
+        return path in _STATE or not in_place or self._is_there(path)
+
+    def _is_there(self, path: str) -> bool:
+        gone = any(path == absent or path.startswith(f"{absent}/") for absent in self._absent)
+        return not gone and os.path.lexists(self._root / path)
 
     def _has_place(self, folder: str) -> bool:
         """Whether what is staged for *folder* can be moved there by a rename."""
@@ -129,7 +137,7 @@ class StagingArea:
         if folder and not self._has_place(folder.rpartition("/")[0]):
             return False
         path = self._root / folder
-        if not os.path.lexists(path):
+        if not self._is_there(folder):
             return True
         is_needed = _NEEDED.fullmatch(folder) is not None
         if path.is_dir() and path.stat().st_dev == self._device and (is_needed or not folder or not path.is_symlink()):

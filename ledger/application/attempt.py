@@ -165,13 +165,11 @@ class Attempt:
 
     def _open(self) -> None:
         """Record the intent; where that is not possible, nothing stays of what was laid out."""
-        for path in self._staged.set_aside if self._staged is not None else ():
-            self._teller.advise(f"set {path} aside: it lay in the way of a release that the node does not know")
         try:
             self._append(self._intent())
         except BaseException:
             if self._staged is not None and not self.events:
-                self._handler.discard_staged(self._staged, attempt=self.id)
+                self._handler.discard_staged(self._staged)
             raise
 
     def _intent(self) -> AnyReleaseEvent:
@@ -230,6 +228,8 @@ class Attempt:
         if self._staged is None or record is None:
             raise MissingPackageError(step.vsn)
         unpacked = self._handler.unpack_release(self._staged)
+        for path in self._staged.set_aside:
+            self._teller.advise(f"set {path} aside: it lay in the way of a release that the node does not know")
         self._expect(step)
         set_aside = recordable_paths(self._staged.set_aside)
         return decide_unpack(self.node, unpacked, package=record, set_aside=set_aside, by=self._by)

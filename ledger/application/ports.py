@@ -92,16 +92,16 @@ class ReleaseHandler(Protocol):
     def stage_release(self, package: PackageFacts, *, attempt: str, progress: Progress) -> StagedPackage:
         """Lay *package* out beside the installation, checking all of its content.
 
-        What lies in the way of a release that the node does not know is set aside under *attempt*.
-        Nothing of the installation is changed, and nothing stays behind when it fails, so that a
-        retry is a real retry.
+        What lies in the way of a release that the node does not know is named; ``unpack_release``
+        sets it aside under *attempt*, when the record has it. Nothing of the installation is changed,
+        and nothing stays behind when it fails, so that a retry is a real retry.
 
         Raises: PackageUnsoundError with all that is wrong; FailedError where writing failed.
         """
         ...
 
-    def discard_staged(self, staged: StagedPackage, *, attempt: str) -> None:
-        """Undo ``stage_release``: what is laid out goes, what was set aside comes back.
+    def discard_staged(self, staged: StagedPackage) -> None:
+        """Undo ``stage_release``: what is laid out goes.
 
         Raises: FailedError where writing failed; ``recover`` clears what is left.
         """
@@ -166,10 +166,11 @@ class Talkative(Protocol):
 
 @dataclass(frozen=True)
 class LeftOver:
-    """Something that a broken-off command left: *path* under the root, and what it is, in words."""
+    """Something that a broken-off command left: *path* under the root, what it is and what to do, in words."""
 
     path: str
     what: str
+    todo: str = "clear"
 
 
 class LeftOvers(Protocol):
@@ -180,7 +181,14 @@ class LeftOvers(Protocol):
         ...
 
     def clear(self, left_over: LeftOver, *, attempt: str) -> str:
-        """Remove what is ours, set aside under *attempt* what may be somebody's; return what was done."""
+        """Remove what is ours, set aside under *attempt* what may be somebody's; return what was done.
+
+        What was set aside is found again until ``settle``: the record may not have it yet.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Take note that all that was set aside is recorded."""
         ...
 
 

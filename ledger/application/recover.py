@@ -173,7 +173,7 @@ class Recovery:
             todo.append(f"make all boot files name {case.agree_on}{', which runs' if runs else ''}")
         for left_over in case.left_overs:
             found.append(f"{left_over.path}: {left_over.what}")
-            todo.append(f"clear {left_over.path}")
+            todo.append(f"{left_over.todo} {left_over.path}")
         return Findings(found=tuple(found), todo=tuple(todo), advice=self._advice(seen, case))
 
     def _advice(self, seen: Observation, case: _Case) -> tuple[str, ...]:
@@ -212,6 +212,7 @@ class Recovery:
             by=by,
         )
         events += self._recorded_after(closing)
+        self._left_overs.settle()
         return Recovered(findings=findings, result=result, done=tuple(done), events=events, node=evolve(node, closing))
 
     def _recorded_after(self, event: AnyReleaseEvent) -> tuple[int, ...]:

@@ -53,12 +53,14 @@ class Failure:
 class StagedPackage:
     """A sound package, laid out beside the installation and not yet part of it.
 
-    *set_aside* names what lay in the way and was renamed (PRODUCT section 3).
+    *set_aside* names what lies in the way and is renamed for *attempt* when the package is placed,
+    which is after the intent with these names was recorded (PRODUCT section 3).
     """
 
     package: PackageFacts
     staged: Staged
     set_aside: tuple[str, ...] = ()
+    attempt: str = ""
 
     @property
     def record(self) -> StagedRecord:

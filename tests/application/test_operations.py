@@ -268,9 +268,10 @@ def test_what_lay_in_the_way_is_set_aside_and_recorded(desk: Desk) -> None:
 
     desk.change(Verb.UNPACK, "4.4.16")
 
-    unpacked = desk.events[1]
+    requested, unpacked = desk.events[0], desk.events[1]
+    assert isinstance(requested, OperationRequested)
     assert isinstance(unpacked, ReleaseUnpacked)
-    assert unpacked.set_aside == ("releases/4.4.16",)
+    assert requested.set_aside == unpacked.set_aside == ("releases/4.4.16",)
 
 
 def test_uninstalling_the_last_way_back_is_done_with_a_warning_that_is_recorded(desk: Desk) -> None:

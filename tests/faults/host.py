@@ -154,6 +154,11 @@ def half_permanent(host: Host) -> None:
     path.write_text(f'{path.read_text(encoding="utf-8")}REL_VSN="4.4.0"\nERTS_VSN="12.1.5"\n', encoding="utf-8")
 
 
+def left_over(host: Host) -> None:
+    """Put a file of somebody's where the new release has its folder (RULINGS 34)."""
+    (host.root / "releases" / _NEW).write_bytes(b"somebody's")
+
+
 @dataclass(frozen=True)
 class Deed:
     """A command to break: what leads to it, the *damage* done then, and what it is for."""
@@ -192,6 +197,7 @@ DEEDS: Mapping[str, Deed] = {
     for deed in (
         Deed("init", (), _INIT, {"4.4.0": "permanent"}, "4.4.0"),
         Deed("unpack", (_INIT,), ("unpack", _NEW), {_NEW: "unpacked", "4.4.0": "permanent"}, "4.4.0"),
+        Deed("aside", (_INIT,), ("unpack", _NEW), {_NEW: "unpacked", "4.4.0": "permanent"}, "4.4.0", left_over),
         Deed("upgrade", (_INIT,), _UPGRADE, {_NEW: "permanent", "4.4.0": "old"}, _NEW),
         Deed("install", (_INIT,), _TRIAL, {_NEW: "current", "4.4.0": "permanent"}, "4.4.0"),
         Deed("permanent", (_INIT, _TRIAL), ("permanent", _NEW), {_NEW: "permanent", "4.4.0": "old"}, _NEW),

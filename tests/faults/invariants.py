@@ -128,6 +128,23 @@ def nothing_unrecorded(log: Log) -> None:
         node = evolve(node, event)
 
 
+def nothing_aside_unrecorded(host: Host, log: Log) -> None:
+    """Hold what was set aside against the record: an event names it, or a mark tells `recover` of it."""
+    named = " ".join(path.replace("/", "_") for recorded in log.events for path in _set_aside(recorded.event))
+    for path in host.root.glob("releases/.ledger-aside/*/*"):
+        assert path.name in named or path.name.startswith(".") or (path.parent / ".unrecorded").exists(), path
+
+
+def _set_aside(event: object) -> tuple[str, ...]:
+    match event:
+        case OperationRequested(set_aside=paths):
+            return paths
+        case OperationRecovered(done=done):
+            return done
+        case _:
+            return ()
+
+
 def all_agree(host: Host, log: Log) -> None:
     """Hold record, memory, RELEASES, start_erl.data and emqx_vars against each other."""
     assert log.node is not None

@@ -13,6 +13,7 @@ from tests.faults.invariants import (
     Log,
     all_agree,
     boots_a_known_version,
+    nothing_aside_unrecorded,
     nothing_left_over,
     nothing_twice,
     nothing_unrecorded,
@@ -82,6 +83,7 @@ def judge(host: Host, deed: Deed, ran: Ran) -> str:
     log = read_log(host)
     boots_a_known_version(host)
     nothing_twice(log)
+    nothing_aside_unrecorded(host, log)
     if ran.killed:
         return "killed"
     assert _UNFORESEEN not in ran.err
@@ -127,5 +129,6 @@ def _whole(host: Host) -> Log:
     all_agree(host, log)
     nothing_twice(log)
     nothing_unrecorded(log)
+    nothing_aside_unrecorded(host, log)
     nothing_left_over(host)
     return log
