@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from cli import VERSION, drivers
 from cli.errors import FileAccessError
 from cli.whom import choose
 from ledger.application.ports import Installation, InstallationLock, LeftOvers, ReleaseHandler
+from ledger.dataclass import dataclass, replace
 from ledger.domain.records import Context
 from ledger.errors import UsageError
 

@@ -7,7 +7,6 @@ at under the lock of its installation; while another command holds that, it is l
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +31,7 @@ from ledger.application.readiness import (
     ledger_points,
 )
 from ledger.application.reconcile import notice
+from ledger.dataclass import replace
 from ledger.domain.decisions import refuse_open_attempt
 from ledger.domain.envelope import ClockReading
 from ledger.domain.observation import Observation

@@ -8,8 +8,8 @@ and full labels. Nothing is taken from the host. What cannot be known stays unkn
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.domain.package import Edition, PackageName, PackageNameError
 from ledger.domain.records import InstallationFacts
 from ledger.domain.version import OTP_PATTERN, OtpVsn, OtpVsnError

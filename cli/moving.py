@@ -5,7 +5,6 @@ noticed in the same commit. One that left can be registered again.
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from cli.registering import root_of
 from cli.session import Session
 from cli.whom import choose
 from ledger.application.reconcile import fold, notice
+from ledger.dataclass import replace
 from ledger.domain.decisions import decide_move, decide_unregister
 from ledger.domain.outcomes import By
 from ledger.domain.releases import NodeReleases

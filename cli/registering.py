@@ -6,7 +6,6 @@ said, with the option that states it (RULINGS 18).
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from os import fsencode
 from pathlib import Path
@@ -20,6 +19,7 @@ from cli.plain_text import plain
 from cli.session import Session
 from ledger.application.ports import NodeDownError, ReleaseHandler
 from ledger.application.registration import Claim, Registration, register
+from ledger.dataclass import dataclass, replace
 from ledger.domain.canonical import CanonicalError, check_value
 from ledger.domain.observation import Observation
 from ledger.domain.records import InstallationFacts, Kind

@@ -9,7 +9,6 @@ import json
 import secrets
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from cli import bootstrap
@@ -22,6 +21,7 @@ from cli.report.page import page
 from cli.session import Session
 from cli.verifying import VerifyFailedError
 from ledger.application.audit_report import Verdict
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.tlog.notation import print_base64
 from ledger.tlog.policy import Log, Policy

@@ -8,7 +8,6 @@ level, verdict, where and what; ``remarks``; ``not_shown``.
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from cli import bootstrap
@@ -16,6 +15,7 @@ from cli.plain_text import plain
 from cli.session import Session
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_source import HeldNote
+from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError, EvidenceError, UsageError
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.policy_file import parse_policy

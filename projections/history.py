@@ -10,9 +10,9 @@ parts means, and a view answers as if it had asked ``matches`` of every line.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from projections.read import StoredEvent
 

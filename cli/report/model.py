@@ -7,7 +7,6 @@ so. Everything else is derived here from the same events, and numbers them.
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from cli.report.exceptions import Exceptional, exceptions_of
 from cli.report.population import Population, population_of
 from cli.report.states import State, states_of
 from ledger.application.bundle import HeldCopy, tree_of
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError

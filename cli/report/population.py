@@ -6,9 +6,9 @@ event stands for it. The sample is drawn as ``export --sample`` draws one.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ledger.application.bundle import choose_sample
+from ledger.dataclass import dataclass
 from projections.attempts import Attempt
 from projections.history import Line
 

@@ -6,13 +6,13 @@ for the whole period; the script of the page only moves what carries ``data-from
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import NamedTuple
 
 from cli.plain_text import plain
 from cli.report.states import State
+from ledger.dataclass import dataclass
 from projections.history import Line
 
 WIDTH = 1000

@@ -8,7 +8,6 @@ leaves the audit *undecided*. Policy and key files inside are information and ne
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 
 from ledger.adapters.audit_files import Files
@@ -21,6 +20,7 @@ from ledger.application.audit_source import (
     Sample,
     StoredDisclosure,
 )
+from ledger.dataclass import replace
 from ledger.tlog.notation import FormatError, split_lines
 
 MANIFEST = "manifest.json"

@@ -9,7 +9,6 @@ can deceive this check; an auditor brings his own key or policy.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from ledger.application.audit_source import HeldNote, PartMissingError
 from ledger.application.audit_spread import Spread
 from ledger.application.audit_trust import Guard, Trust
 from ledger.application.verification import verify_log, verify_sample
+from ledger.dataclass import dataclass, field, replace
 from ledger.errors import UsageError
 from ledger.tlog.notation import FormatError
 from ledger.tlog.note import Note

@@ -9,12 +9,12 @@ It lies where the auditor wants it, never in what is verified, and is replaced d
 after a *verified*. Whoever can write it can make the auditor forget what was seen.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.adapters.durable import replace_file
 from ledger.application.audit_source import HeldNote, PartMissingError
 from ledger.application.audit_trust import read_unsigned
+from ledger.dataclass import dataclass
 from ledger.tlog.notation import FormatError, parse_base64, print_base64, split_lines
 
 _MAGIC = b"release-ledger-auditor-state 1"

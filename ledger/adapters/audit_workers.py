@@ -10,13 +10,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from os import sched_getaffinity
 
 from ledger.application.audit_source import LogSource
 from ledger.application.audit_spread import Segment, WalkRange
+from ledger.dataclass import dataclass
 from ledger.errors import LedgerError
 
 _MOST = 4

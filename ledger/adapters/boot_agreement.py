@@ -7,7 +7,6 @@ status may differ from memory by OTP's own rules (otp.md 2.2). Copies are those 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ledger.adapters.boot_scripts import mixed_scripts, other_scripts
 from ledger.adapters.emqx_vars import rel_vsns
 from ledger.adapters.installation import SAVED, BootFileError, Installation
 from ledger.adapters.releases_file import ReleaseEntry
+from ledger.dataclass import replace
 from ledger.domain.status import ReleaseStatus
 from ledger.errors import OpenAttemptError
 

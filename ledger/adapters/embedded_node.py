@@ -13,7 +13,6 @@ change forward.
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -42,6 +41,7 @@ from ledger.adapters.running import running_under
 from ledger.adapters.set_aside import left_overs, move_aside
 from ledger.adapters.staging import discard, drop_rel_file, place, stage
 from ledger.application.ports import CheckRefusedError, Progress, StepFailedError
+from ledger.dataclass import replace
 from ledger.domain.observation import Observation
 from ledger.domain.outcomes import Installed, Removed, StagedPackage, Unpacked
 from ledger.domain.package_facts import PackageFacts

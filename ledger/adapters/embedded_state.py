@@ -10,13 +10,13 @@ root, after a newer real boot, or after a boot of the host, the memory is gone (
 """
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ledger.adapters import durable
 from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.adapters.releases_file import Lib, ReleaseEntry
+from ledger.dataclass import dataclass, field
 from ledger.domain.records import Run
 from ledger.domain.status import ReleaseStatus
 from ledger.errors import OpenAttemptError

@@ -21,12 +21,12 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from ledger.adapters.erlang_terms import Atom, Term
 from ledger.adapters.external_term import decode_term
+from ledger.dataclass import dataclass, field
 from ledger.errors import FailedError
 
 _GRACE_SECONDS = 15.0

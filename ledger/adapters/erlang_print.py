@@ -16,9 +16,9 @@ A map prints in the order of its pairs. Terms may be as deep as the reader takes
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ledger.adapters.erlang_terms import BARE_ATOM, RESERVED, Atom, ErlangMap, Term, as_text
+from ledger.dataclass import dataclass
 
 _ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 27: "\\e", 92: "\\\\", 127: "\\d"}
 _PRINTABLE = frozenset({*range(32, 127), *range(160, 256), *range(8, 14), 27})

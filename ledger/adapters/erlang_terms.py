@@ -22,9 +22,9 @@ text at all the outcome is terms or `ErlangTermError`: size, depth and digits ar
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
+from ledger.dataclass import dataclass
 from ledger.errors import RefusedError
 
 MAX_CHARACTERS = 16 * 1024 * 1024

@@ -11,11 +11,11 @@ import pwd
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from ledger.application.record_ports import Disclosure
+from ledger.dataclass import dataclass
 from ledger.domain.canonical import canonical_json, clean_excerpt
 from ledger.domain.identifier import ENTROPY_BYTES, uuid7
 from ledger.domain.records import Actor, Source

@@ -14,7 +14,6 @@ Other folders are where emqx_vars puts them: a Debian package has ``RUNNER_ETC_D
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.adapters import durable
@@ -27,6 +26,7 @@ from ledger.adapters.releases_file import (
     parse_releases,
     print_releases,
 )
+from ledger.dataclass import dataclass
 from ledger.errors import OpenAttemptError
 
 SAVED = ".ledger-saved"

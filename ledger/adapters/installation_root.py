@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.otp_check import RelupFileError, read_relup
 from ledger.adapters.package_files import find_packages, inspect_package, missing_libs
 from ledger.adapters.release_parts import parts_needed
+from ledger.dataclass import replace
 from ledger.domain.package_facts import PackageFacts, PackageForm, PackageNotFoundError, SeveralPackagesError
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.relup import Relup

@@ -1,12 +1,12 @@
 """How a ledger is kept on its host: its key, its tip guard, the group that may read it. Nothing is changed."""
 
 import grp
-from dataclasses import replace
 from pathlib import Path
 
 from ledger.adapters.anchors.alarm_file import standing_alarms
 from ledger.adapters.ledger_folder import LedgerFolder
 from ledger.application.readiness import Keeping
+from ledger.dataclass import replace
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError

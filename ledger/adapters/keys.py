@@ -9,12 +9,12 @@ sign another history of this ledger, so a file that others may read or write is 
 import os
 import re
 import stat
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.adapters.durable import sync_folder
+from ledger.dataclass import dataclass, field
 from ledger.errors import EvidenceError, UsageError
 from ledger.tlog.checkpoint import OriginError, parse_origin
 from ledger.tlog.notation import FormatError, parse_base64, print_base64

@@ -19,7 +19,6 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from ledger.adapters.keys import SEED_BYTES, LogKey, create_key, read_key
 from ledger.adapters.lock import FileLock
 from ledger.adapters.sqlite import create_database
 from ledger.adapters.tip_guard import TipFolderLostError, TipGuard
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.tlog.checkpoint import Checkpoint, parse_origin
 from ledger.tlog.note import Note, Signature

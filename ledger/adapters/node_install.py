@@ -1,9 +1,8 @@
 """What a node answers to an install, and what its silence and its restarts mean (native-driver.md 5.3, 8)."""
 
-from dataclasses import dataclass
-
 from ledger.adapters.erl_call import ExpressionError
 from ledger.adapters.erlang_terms import Atom, Term
+from ledger.dataclass import dataclass
 from ledger.errors import OpenAttemptError
 
 

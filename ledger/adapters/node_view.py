@@ -6,7 +6,6 @@ stopping (native-driver.md section 3).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ledger.adapters.emqx_vars import rel_vsns
@@ -15,6 +14,7 @@ from ledger.adapters.erlang_terms import Atom, ErlangMap, Term
 from ledger.adapters.installation import SAVED, BootFileError, Installation
 from ledger.adapters.plain_file import FileNotReadError, read_file
 from ledger.adapters.releases_file import BootFileTextError, Lib, ReleaseEntry, parse_releases
+from ledger.dataclass import dataclass
 from ledger.domain.status import ReleaseStatus
 from ledger.domain.tables import Table
 

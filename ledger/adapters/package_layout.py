@@ -7,11 +7,11 @@ and no name of this tool's own.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from posixpath import basename
 
 from ledger.adapters.erlang_terms import Atom, ErlangTermError, Term, as_text, read_terms
 from ledger.adapters.package_members import Fault, Faults, Listing, Member, named, unsound
+from ledger.dataclass import dataclass
 from ledger.domain.reason import Reason
 from ledger.domain.relup import Relup, RelupPath
 from ledger.domain.version import Vsn

@@ -7,9 +7,10 @@ read cannot slip between a check and its use. Memory stays at one block.
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+from ledger.dataclass import dataclass
 
 BLOCK = 1 << 20
 

@@ -7,7 +7,6 @@ note is the one that was signed before, so nothing that a break leaves contradic
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from eventsourcing.persistence import StoredEvent
@@ -23,6 +22,7 @@ from ledger.adapters.tip_guard import TipLostError
 from ledger.application.audit_source import LogSource, PartMissingError
 from ledger.application.audit_walk import SourceTiles
 from ledger.application.refill import Loss, LostCommit, RefillDiffersError, RefillShortError, lost_commits
+from ledger.dataclass import dataclass
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.note import SignatureError
 from ledger.tlog.tree_builder import TreeBuilder

@@ -1,8 +1,7 @@
 """The table of releases in entries with their libraries, and back."""
 
-from dataclasses import replace
-
 from ledger.adapters.releases_file import ReleaseEntry
+from ledger.dataclass import replace
 from ledger.domain.tables import Table, Tables, as_written
 
 Entries = tuple[ReleaseEntry, ...]

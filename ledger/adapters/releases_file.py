@@ -6,10 +6,9 @@ line. start_erl.data is ``<erts> <vsn>`` without a new line. What `print_release
 the node's own file to the byte; a file by another hand is read in any layout of its term.
 """
 
-from dataclasses import dataclass
-
 from ledger.adapters.erlang_print import print_term
 from ledger.adapters.erlang_terms import Atom, ErlangTermError, Term, as_text, read_terms
+from ledger.dataclass import dataclass
 from ledger.domain.status import ReleaseStatus
 from ledger.errors import RefusedError
 

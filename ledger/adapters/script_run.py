@@ -14,13 +14,13 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from ledger.adapters.installation import Installation
 from ledger.adapters.node_place import find_cookie, find_runner
 from ledger.application.ports import StepFailedError
+from ledger.dataclass import dataclass
 from ledger.errors import OpenAttemptError
 
 # Every call of the script to the node has a limit of 300 s, and an upgrade makes several (otp.md 3.1).

@@ -7,10 +7,10 @@ recognises. Whoever can write both the guard and the database can hide a rollbac
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.adapters.durable import replace_file
+from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError, FailedError, UsageError
 from ledger.tlog.checkpoint import Checkpoint
 

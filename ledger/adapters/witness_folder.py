@@ -14,12 +14,12 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.adapters.durable import make_folder, sync_folder
 from ledger.adapters.keys import SEED_BYTES, LogKey, create_key, read_key
 from ledger.adapters.witness_state import WitnessState, WitnessStateDamagedError, WitnessStateError
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 
 _PRIVATE = 0o700

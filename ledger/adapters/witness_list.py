@@ -5,12 +5,12 @@ may take it as the draft of a policy of his own. Lines that the operator wrote s
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.adapters.anchors.witness_url import split_url
 from ledger.adapters.durable import replace_file
 from ledger.adapters.signatures import verifier
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.tlog.policy import Witness
 from ledger.tlog.policy_file import parse_policy

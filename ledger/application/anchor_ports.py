@@ -7,9 +7,9 @@ transaction of any append.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.tiled_tree import TiledTree

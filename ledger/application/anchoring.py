@@ -12,7 +12,6 @@ Where policy demands holders
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ledger.application.anchor_ports import (
     Anchor,
@@ -23,6 +22,7 @@ from ledger.application.anchor_ports import (
     WitnessBook,
 )
 from ledger.application.standing_alarm import StandingAlarm
+from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError, LedgerError, RefusedError
 from ledger.tlog.vkey import Vkey
 

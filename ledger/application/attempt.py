@@ -5,13 +5,13 @@ closes the attempt as failed, with what node and disk show then. A package that 
 while it is laid out is a refusal: nothing was touched.
 """
 
-from dataclasses import replace
 from typing import Protocol, assert_never
 
 from ledger.application.excerpts import captured, recordable, recordable_paths
 from ledger.application.ports import ReleaseHandler, ReleaseRecord, RelupCrashedError, Talkative
 from ledger.application.preflight import Preflight, Wish
 from ledger.application.reconcile import ORDERED, as_text, fold
+from ledger.dataclass import replace
 from ledger.domain.decisions import (
     decide_completion,
     decide_failure,

@@ -10,7 +10,6 @@ from the source.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ledger.application.audit_form import FormCheck, ReadLeaf, clock_words, find_twin
 from ledger.application.audit_references import Holding, Reference, open_references
@@ -30,6 +29,7 @@ from ledger.application.audit_walk import (
     stored_notes,
     unsigned,
 )
+from ledger.dataclass import dataclass
 from ledger.errors import LedgerError
 from ledger.tlog.tiled_tree import TiledTree
 from ledger.tlog.tree_builder import TreeBuilder

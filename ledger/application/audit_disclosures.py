@@ -7,11 +7,11 @@ speaks of says nothing. What was erased, or left out, is not there and cannot be
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from hashlib import sha256
 
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_source import StoredDisclosure
+from ledger.dataclass import replace
 from ledger.domain.canonical import NotCanonicalError, parse_canonical
 
 _COMMITMENT = re.compile(rb'"[a-z_]+_commit":"([0-9a-f]{64})"')

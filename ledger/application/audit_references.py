@@ -5,12 +5,12 @@ The auditor's own note, notes of other holders and the tip guard must be continu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ledger.application.audit_report import Finding, Level, Verdict
 from ledger.application.audit_source import HeldNote
 from ledger.application.audit_trust import PolicyMissingError, Trust, failed_by, read_unsigned
+from ledger.dataclass import dataclass
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError

@@ -6,8 +6,9 @@ size, root, the level reached, what is held outside and since when the rest is n
 did not check; integrity is not truth.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from ledger.dataclass import dataclass
 
 INTEGRITY_IS_NOT_TRUTH = "integrity is not truth: that events were not changed does not say that they were true"
 

@@ -6,9 +6,9 @@ is missing leaves a check undecided, what is there and wrong has failed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError, EvidenceError
 from ledger.tlog.tiles import Tile
 

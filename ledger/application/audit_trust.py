@@ -7,10 +7,10 @@ key could sign anything. Without a policy, signatures are *undecided*.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ledger.application.audit_source import HeldNote
+from ledger.dataclass import dataclass, field, replace
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.cosignature import VerifyPrimitive

@@ -7,12 +7,12 @@ event of the export carries.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from string import Template
 
 from ledger.application.bundle import BundleFile, Contents, HeldCopy, held_paths, readable_json
 from ledger.application.bundle_tally import Tally
+from ledger.dataclass import dataclass
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError, print_base64
 from ledger.tlog.note import Note

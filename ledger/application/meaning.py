@@ -12,9 +12,9 @@ the level undecided.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
+from ledger.dataclass import replace
 from ledger.domain.decisions import CORRECTION
 from ledger.domain.envelope import Sealed, unseal
 from ledger.domain.event_codec import UnknownTopicError

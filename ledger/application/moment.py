@@ -1,8 +1,8 @@
 """Moments: readings of a clock, as records hold them. Apart from the ports of recording, which need the event store."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from ledger.dataclass import dataclass
 from ledger.domain.envelope import ClockReading
 
 

@@ -7,13 +7,13 @@ What was "already so" and what exits 1, 6 or 75 is not recorded (RULINGS 13).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from ledger.application.attempt import Attempt, Teller, request_of
 from ledger.application.excerpts import captured, recordable
 from ledger.application.ports import Installation, InstallationLock, ReleaseHandler, ReleaseRecord
 from ledger.application.preflight import Preflight, Wish, prepare
 from ledger.application.reconcile import fold, notice
+from ledger.dataclass import dataclass, replace
 from ledger.domain.compatibility import words_on_stdout
 from ledger.domain.decisions import decide_refusal, refuse_open_attempt
 from ledger.domain.observation import Observation

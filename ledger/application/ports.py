@@ -6,9 +6,9 @@ same events. ``Installation`` reads one root and never changes it. Sizes are byt
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from ledger.dataclass import dataclass
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
 from ledger.domain.outcomes import Installed, Removed, StagedPackage, Unpacked

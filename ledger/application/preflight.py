@@ -1,8 +1,7 @@
 """Preflight: the facts behind the rules of a hot upgrade, gathered before anything is touched."""
 
-from dataclasses import dataclass
-
 from ledger.application.ports import Installation, ReleaseHandler
+from ledger.dataclass import dataclass
 from ledger.domain.compatibility import judge, lost_for_good
 from ledger.domain.observation import Observation
 from ledger.domain.package_facts import PackageFacts

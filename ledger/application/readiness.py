@@ -5,11 +5,11 @@ or endangers the next change. Nothing is read here: what was seen comes in as pl
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ledger.application.reconcile import unrecorded
 from ledger.application.standing_alarm import EXPLAIN, StandingAlarm
+from ledger.dataclass import dataclass, field
 from ledger.domain.envelope import ClockReading
 from ledger.domain.forecast import restart_forecast
 from ledger.domain.observation import Observation

@@ -6,8 +6,8 @@ ledger and is a second one, and the record goes on from what was found (RULINGS 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from ledger.dataclass import replace
 from ledger.domain.decisions import decide_drift, decide_restart
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation

@@ -7,13 +7,13 @@ The bootstrap gives them as one *Recording*; the store is found by its name in
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import ApplicationRecorder, Mapper, Notification, StoredEvent
 
 from ledger.application.moment import Clock
+from ledger.dataclass import dataclass
 from ledger.tlog.note import Signer, Verifier
 
 

@@ -7,7 +7,6 @@ it never edits; run again it finds nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from ledger.application.attempt import RecordBrokenError
 from ledger.application.excerpts import recordable_paths, recordable_removal
@@ -21,6 +20,7 @@ from ledger.application.ports import (
 )
 from ledger.application.reconcile import NOTICED, as_text, fold, notice
 from ledger.application.recorded_steps import event_of_step, steps_in_effect
+from ledger.dataclass import dataclass, replace
 from ledger.domain.decisions import decide_recovery, decide_removal, decide_restart
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation

@@ -8,11 +8,11 @@ same notes (Ed25519 is deterministic).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ledger.application.audit_form import FormCheck
 from ledger.application.audit_source import LogSource, StoredLeaf
 from ledger.application.leaf_form import LeafReader
+from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError, RefusedError, UsageError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.tree_builder import TreeBuilder

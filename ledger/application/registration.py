@@ -6,9 +6,9 @@ unregistered begins anew in its stream.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ledger.application.ports import InstallationLock, ReleaseHandler, ReleaseRecord
+from ledger.dataclass import dataclass
 from ledger.domain.decisions import decide_register
 from ledger.domain.outcomes import By
 from ledger.domain.records import Context, Driver, InstallationFacts, Kind

@@ -5,8 +5,8 @@ a rollback would have to be told apart later. Only the operator removes the file
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError
 
 EXPLAIN = (

@@ -1,7 +1,6 @@
 """One verification from source to report: levels 0 to 4, and level 5 where the events are ours."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ledger.application.audit import Asked, audit
 from ledger.application.audit_disclosures import read_disclosures
@@ -11,6 +10,7 @@ from ledger.application.audit_source import LogSource, SampleSource
 from ledger.application.audit_trust import Trust
 from ledger.application.leaf_form import LeafReader
 from ledger.application.meaning import read_meaning
+from ledger.dataclass import replace
 
 _PARTIAL = "the meaning of the events was not checked: it needs the whole log"
 

@@ -6,9 +6,9 @@ stays readable when a rule is tightened.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypedDict
 
+from ledger.dataclass import replace
 from ledger.domain.events import (
     DriftObserved,
     InstallationMoved,

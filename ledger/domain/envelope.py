@@ -8,10 +8,10 @@ bytes are canonical and signed to the audit. ``unseal(seal(event, stamp)).event 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
+from ledger.dataclass import dataclass, field
 from ledger.domain.canonical import NotCanonicalError, canonical_json
 from ledger.domain.event_codec import data_of, event_from
 from ledger.domain.ledger_events import AnyEvent

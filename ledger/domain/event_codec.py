@@ -6,9 +6,9 @@ list too. A topic that the table does not know is refused and never imported (ev
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
 from typing import Any, NamedTuple, Protocol, get_args
 
+from ledger.dataclass import MISSING, fields
 from ledger.domain.events import AnyReleaseEvent, InstallationEvent
 from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent, LedgerEvent
 from ledger.domain.reason import Reason, Rule

@@ -7,9 +7,9 @@ that each one stores. ``installed`` and ``downgraded`` differ by the direction o
 whatever the verb was. The classes satisfy the library's ``DomainEventProtocol``.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from ledger.dataclass import dataclass
 from ledger.domain.reason import Reason
 from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run, StagedRecord
 from ledger.domain.tables import Tables

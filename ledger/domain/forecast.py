@@ -4,8 +4,7 @@ A node boots the last REL_VSN of emqx_vars and reads its table from RELEASES, wh
 ``current`` (otp.md 2.2). So a trial is lost, without a message from anybody.
 """
 
-from dataclasses import dataclass
-
+from ledger.dataclass import dataclass
 from ledger.domain.tables import Table, Tables, status_in
 
 

@@ -5,9 +5,9 @@ and no driver. The fold of an installation never meets them. What ``events.py`` 
 and of recorded classes holds here too.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from ledger.dataclass import dataclass
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.records import Context
 

@@ -4,8 +4,8 @@ Success is judged by these, never by a text or an exit code (otp.md section 12).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from ledger.dataclass import dataclass, field
 from ledger.domain.records import Run
 from ledger.domain.tables import Tables
 

@@ -1,7 +1,6 @@
 """What a change was asked to be, and what its steps brought about: the inputs of decisions."""
 
-from dataclasses import dataclass
-
+from ledger.dataclass import dataclass
 from ledger.domain.package_facts import PackageFacts, Staged
 from ledger.domain.plan import Plan
 from ledger.domain.reason import Reason

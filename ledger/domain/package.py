@@ -5,9 +5,9 @@ A name is ``emqx[-ee]-<vsn>-otp<otp>-<os>-<arch>.zip``. Parsing is exact:
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
+from ledger.dataclass import dataclass
 from ledger.domain.version import OTP_PATTERN, VSN_PATTERN, OtpVsn, Vsn
 from ledger.errors import UsageError
 

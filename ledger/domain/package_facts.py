@@ -5,9 +5,9 @@ Everything wrong with a package is told at once. A package without a relup is so
 there is a way is asked by the rule of the relup.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from ledger.dataclass import dataclass
 from ledger.domain.package import PackageName
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.relup import Relup

@@ -6,9 +6,9 @@ plan without steps is "already so": its *words* are all there is to say. Which s
 verb is decided by ``compatibility.py``; such a plan has no steps either.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
+from ledger.dataclass import dataclass
 from ledger.domain.canonical import sha256_hex
 from ledger.domain.records import PlannedStep, StepKind, Verb
 from ledger.domain.status import ReleaseStatus

@@ -4,8 +4,9 @@ Rule names are a closed list (RULINGS 20). A reason says what is wrong, the fact
 and what to do next; a command reports all its reasons at once (PRODUCT section 3).
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from ledger.dataclass import dataclass, field
 
 
 class Rule(StrEnum):

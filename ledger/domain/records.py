@@ -5,9 +5,10 @@ reads back equal to what was written.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
+
+from ledger.dataclass import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

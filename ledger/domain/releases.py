@@ -5,9 +5,9 @@ is a rule across versions (release_handler(3)). ``evolve`` applies one recorded 
 refuses; what may be recorded next is decided in ``decisions.py``.
 """
 
-from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
+from ledger.dataclass import dataclass
 from ledger.domain.canonical import sha256_hex
 from ledger.domain.events import (
     AnyReleaseEvent,

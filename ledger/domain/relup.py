@@ -4,7 +4,7 @@ The relup of the higher version holds both directions: *up* from lower versions 
 *down* from it to lower ones (otp.md section 4).
 """
 
-from dataclasses import dataclass
+from ledger.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Situations: everything that the rules of a hot upgrade look at, gathered before anything is touched."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from ledger.dataclass import dataclass, field
 from ledger.domain.package_facts import PackageFacts
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import Driver, InstallationFacts, Verb

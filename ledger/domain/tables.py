@@ -8,8 +8,8 @@ the order, and the disk never holds ``current``.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.domain.status import ReleaseStatus
 
 Row = tuple[str, ReleaseStatus]

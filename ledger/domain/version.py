@@ -6,11 +6,11 @@ the release triple and the OTP versions. Parsing is exact: ``str(Vsn.parse(text)
 """
 
 import re
-from dataclasses import dataclass
 from functools import total_ordering
 
 from packaging.version import Version
 
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 
 _MAX_LENGTH = 64

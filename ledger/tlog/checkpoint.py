@@ -9,8 +9,8 @@ ledger. Reading accepts any origin that can name a key, since other logs choose 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.tlog.notation import (
     MAX_DECIMAL,

@@ -14,9 +14,9 @@ come in from outside: this package holds no cryptography but SHA-256.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol, assert_never
 
+from ledger.dataclass import dataclass
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import MAX_DECIMAL, FormatError
 from ledger.tlog.vkey import KeyType, Vkey, VkeyError

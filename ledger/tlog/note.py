@@ -11,9 +11,9 @@ refused too. Only an ``OpenedNote`` holds text that may be used.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError
 from ledger.tlog.notation import Base64Error, FormatError, parse_base64, print_base64, shown
 from ledger.tlog.vkey import KEY_ID_SIZE, KeyNameError, require_key_name

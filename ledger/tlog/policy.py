@@ -6,8 +6,8 @@ evidence is information, never trust. How policies are written stands in ``ledge
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError
 from ledger.tlog.checkpoint import OpenedCheckpoint, open_checkpoint
 from ledger.tlog.cosignature import VerifyPrimitive, split_payload, verifier_of

@@ -13,8 +13,7 @@ has no hash lines; the empty line still stands. To verify: open *note* by the po
 ``check_entry`` with the checkpoint that came out and the entry's own bytes.
 """
 
-from dataclasses import dataclass
-
+from ledger.dataclass import dataclass
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import check_inclusion, hash_leaf
 from ledger.tlog.notation import (

@@ -11,11 +11,11 @@ Types: 0x01 Ed25519 over the text of a note (a log), 0x04 Ed25519 cosignature/v1
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
 
+from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError
 from ledger.tlog.notation import Base64Error, parse_base64, print_base64, shown
 

@@ -19,8 +19,8 @@ transaction, before it answers. What a log does with the answer is in ``ledger.t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.tlog.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from ledger.tlog.merkle import EMPTY_ROOT, ProofError, check_consistency
 from ledger.tlog.notation import (

@@ -12,8 +12,8 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError, EvidenceError
 from ledger.tlog.notation import FormatError, parse_decimal, shown, split_lines
 from ledger.tlog.note import Note, Signature, Verifier

@@ -15,11 +15,11 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.adapters.durable import WriteFailedError, sync_folder
 from ledger.application.anchor_ports import HeldHistoryError, SignedTip
+from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.notation import FormatError

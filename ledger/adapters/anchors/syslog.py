@@ -7,10 +7,10 @@ this holder is worth what the log's way off this host is worth.
 """
 
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.application.anchor_ports import SignedTip
+from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.cosignature import SIGNATURE_SIZES, TIME_SIZE

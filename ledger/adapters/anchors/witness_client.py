@@ -15,13 +15,13 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import SplitResult
 
 from ledger.adapters.anchors.deadline import Deadline, TimedSocket
 from ledger.adapters.anchors.witness_url import PORTS, split_url
 from ledger.application.anchor_ports import SignedTip
+from ledger.dataclass import dataclass
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.note import UnverifiedNoteError, Verifier, add_signatures
 from ledger.tlog.tiled_tree import TiledTree
