@@ -6,18 +6,21 @@ with ``--live``, what the node shows now.
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, NamedTuple
 
 from cli.exit_codes import DIFFERENT, DONE
+from cli.listing import print_texts
 from cli.live import look_at
 from cli.plain_text import plain
-from cli.reading import ask, meant, now
+from cli.reading import ask_for_lines, meant, now
 from cli.render_versions import node_label
 from cli.session import Session
 from ledger.application.reconcile import unrecorded
 from projections.history import line_of
 from projections.nodes import NodeTable
+from projections.read import StoredEvent
 from projections.refold import refold
 from projections.roots import root_of
 from projections.versions import table_of
@@ -33,20 +36,38 @@ SCHEMA, STATE_SCHEMA = "release-ledger/replay/1", "release-ledger/state/1"
 class State(NamedTuple):
     """The table after one event."""
 
-    number: int
-    words: str
+    event: StoredEvent
     table: NodeTable
 
+    @property
+    def words(self) -> str:
+        """What happened."""
+        return line_of(self.event, intent=None, before=None).words
 
-class Replay(NamedTuple):
-    """What a replay gave: the nodes after event *last*, and each place where the view says something else."""
 
-    nodes: Mapping[str, "NodeReleases"]
-    tables: tuple[NodeTable, ...]
-    states: tuple[State, ...]
-    last: int
-    root: str | None
-    differences: tuple[str, ...]
+class Replay:
+    """A replay up to event *last*: the nodes and tables so far, and each place where the view says something else."""
+
+    def __init__(self, view: View, ledger: sqlite3.Connection, *, last: int, streams: AbstractSet[str]) -> None:
+        self._view, self._ledger, self._streams = view, ledger, streams
+        self.last = last
+        self.root = root_of(ledger, last + 1)
+        self.nodes: dict[str, NodeReleases] = {}
+        self.tables: dict[str, NodeTable] = {}
+        self.differences: list[str] = []
+
+    def states(self) -> Iterator[State]:
+        """Fold every event afresh, and yield the table after each."""
+        for stored, _, node in refold(self._ledger, stop=self.last + 1):
+            if stored.stream not in self._streams:
+                continue
+            table, known = table_of(node, last_change=0), self.tables.get(stored.stream)
+            self.nodes[stored.stream], self.tables[stored.stream] = node, table
+            if table != known:
+                self.differences += _view_differs(self._view, stored.number, table)
+            yield State(stored, table)
+        for table in self.tables.values():
+            self.differences += _view_differs(self._view, self.last, table)
 
 
 def replay(to: str | None, *, step: bool, live: bool, session: Session) -> int:
@@ -54,41 +75,30 @@ def replay(to: str | None, *, step: bool, live: bool, session: Session) -> int:
 
     Raises: the errors of reading a ledger; WhenError, NoSuchEventError, NodeUnknownError; as ``look_at``.
     """
-    done = ask(session, lambda view, ledger: _replayed(view, ledger, to, step=step, session=session))
-    differences = done.differences
+    with ask_for_lines(session, lambda view, ledger: _begun(view, ledger, to, session)) as done:
+        states = done.states()
+        if step:
+            print_texts((_state_json(state) if session.json else _state_text(state) for state in states), session)
+        # Whoever does not look at each state, or reads no further, is answered by the exit code all the same.
+        for _ in states:
+            pass
+    differences = tuple(done.differences)
     if live:
         differences = (*differences, *_live(done, session))
     if session.json:
-        session.terminal.write("".join(_state_json(state) for state in done.states))
         session.terminal.write(_as_json(done, differences, live=live))
     else:
         session.terminal.write("".join(f"{plain(line)}\n" for line in _lines(done, differences, live=live)))
     return DIFFERENT if differences else DONE
 
 
-def _replayed(view: View, ledger: sqlite3.Connection, to: str | None, *, step: bool, session: Session) -> Replay:
+def _begun(view: View, ledger: sqlite3.Connection, to: str | None, session: Session) -> Replay:
     last = view.size() - 1 if to is None else resolve_when(view, to, now=now()).number
-    streams = {node.stream for node in meant(view.nodes(at=last), session)}
-    nodes: dict[str, NodeReleases] = {}
-    tables: dict[str, NodeTable] = {}
-    states: list[State] = []
-    differences: list[str] = []
-    for stored, _, node in refold(ledger, stop=last + 1):
-        if stored.stream not in streams:
-            continue
-        table, known = table_of(node, last_change=0), tables.get(stored.stream)
-        nodes[stored.stream], tables[stored.stream] = node, table
-        if step:
-            states.append(State(stored.number, line_of(stored, intent=None, before=None).words, table))
-        if table != known:
-            differences += _view_differs(view, stored.number, table)
-    for table in tables.values():
-        differences += _view_differs(view, last, table)
-    return Replay(nodes, tuple(tables.values()), tuple(states), last, root_of(ledger, last + 1), tuple(differences))
+    return Replay(view, ledger, last=last, streams={node.stream for node in meant(view.nodes(at=last), session)})
 
 
 def _view_differs(view: View, number: int, table: NodeTable) -> Iterator[str]:
-    shown = next((node for node in view.nodes(at=number) if node.stream == table.stream), None)
+    shown = next(iter(view.nodes(at=number, stream=table.stream)), None)
     if table.registered and (shown is None or shown._replace(last_change=0) != table):
         yield f"view at event {number}: {_in_words(shown)}; the events say: {_in_words(table)}"
 
@@ -107,11 +117,8 @@ def _in_words(table: NodeTable | None) -> str:
 
 
 def _lines(done: Replay, differences: tuple[str, ...], *, live: bool) -> Iterator[str]:
-    for state in done.states:
-        yield f"event {state.number}: {state.words}"
-        yield f"  {node_label(state.table)}: {_in_words(state.table)}"
     yield f"Replayed events 0 to {done.last}" + (f", root {done.root}" if done.root else "")
-    for table in done.tables:
+    for table in done.tables.values():
         yield f"{node_label(table)}: {_in_words(table)}"
     yield from (f"differs: {text}" for text in differences)
     if not differences:
@@ -125,15 +132,20 @@ def _as_json(done: Replay, differences: tuple[str, ...], *, live: bool) -> str:
     record = {
         "schema": SCHEMA,
         "as_of": as_of,
-        "nodes": [_table_record(table) for table in done.tables],
+        "nodes": [_table_record(table) for table in done.tables.values()],
         "compared_with": ["view", "node"] if live else ["view"],
         "differences": list(differences),
     }
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
+def _state_text(state: State) -> str:
+    table = f"{node_label(state.table)}: {_in_words(state.table)}"
+    return f"event {state.event.number}: {plain(state.words)}\n  {plain(table)}\n"
+
+
 def _state_json(state: State) -> str:
-    record = {"schema": STATE_SCHEMA, "index": state.number, "words": state.words, **_table_record(state.table)}
+    record = {"schema": STATE_SCHEMA, "index": state.event.number, "words": state.words, **_table_record(state.table)}
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
