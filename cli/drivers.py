@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from cli.discovery import Found
 from cli.errors import FileAccessError
 from ledger.application.ports import Installation, InstallationLock, LeftOvers, ReleaseHandler
-from ledger.domain.records import Kind
+from ledger.domain.records import Driver, Kind
 from ledger.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from ledger.adapters.embedded_node import EmbeddedNode
     from ledger.domain.releases import NodeReleases
 
 Tell = Callable[[str], None]
@@ -89,6 +90,17 @@ def installation_lock(root: Path) -> InstallationLock:
     return FileLock(root / INSTALLATION_LOCK)
 
 
+def looking_at(node: "NodeReleases", handler: ReleaseHandler) -> tuple[ReleaseHandler, InstallationLock]:
+    """Return what observes *node* and holds its lock without a trace, in place of *handler* and the lock."""
+    from ledger.adapters.embedded_look import EmbeddedLook, LockForLook  # noqa: PLC0415 # as the module says
+    from ledger.adapters.lock import INSTALLATION_LOCK  # noqa: PLC0415 # as above
+
+    root = Path(node.root)
+    # A running node is only asked; of an embedded one, looking would write its memory.
+    looks = _embedded_node(root, EmbeddedLook) if handler.driver is Driver.EMBEDDED else handler
+    return looks, LockForLook(root / INSTALLATION_LOCK)
+
+
 def installation_at(root: Path) -> Installation:
     """Return what reads the installation at *root*.
 
@@ -153,12 +165,12 @@ def mark_installation(root: Path, folder: Path) -> str | None:
     return before if before not in {"", str(folder)} else None
 
 
-def _embedded_node(root: Path) -> ReleaseHandler:
+def _embedded_node(root: Path, kind: "type[EmbeddedNode] | None" = None) -> ReleaseHandler:
     from ledger.adapters.clock import SystemClock, read_boot_id  # noqa: PLC0415 # as the module says
     from ledger.adapters.embedded_node import EmbeddedNode  # noqa: PLC0415 # as above
 
     clock = SystemClock()
-    return EmbeddedNode(root, boot_id=read_boot_id(), now=lambda: clock.read().recorded_at)
+    return (kind or EmbeddedNode)(root, boot_id=read_boot_id(), now=lambda: clock.read().recorded_at)
 
 
 def _erlang_node(root: Path, tell: Tell, wait: float) -> ReleaseHandler:

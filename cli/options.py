@@ -124,6 +124,10 @@ class RecoverOptions(Group):
 
     reason: ReasonOption = None
     ticket: TicketOption = None
+    dry_run: Annotated[
+        bool,
+        Option("--dry-run", help="Say what it would do and write nothing; exit 5 where there is something."),
+    ] = False
     wait: WaitOption = 0.0
     yes: YesOption = False
     driver: DriverOption = None

@@ -1,19 +1,23 @@
 """Recovering, from the command line: what was found is said, then asked, then closed (PRODUCT section 4).
 
 Without a terminal and without ``--yes`` it goes on where the facts decide alone (RULINGS 27).
+``--dry-run`` stops after the finding, and leaves installation and ledger as they are to the byte.
 """
 
 import json
 import sys
 from typing import TYPE_CHECKING
 
-from cli import bootstrap
+from cli import bootstrap, drivers
 from cli.changing import agreed, allowed_by, catch_up, driver_of, why
+from cli.exit_codes import DONE
 from cli.options import RecoverOptions
 from cli.outside import held_outside
 from cli.session import Session
 from ledger.application.ports import NodeDownError
 from ledger.application.recover import Findings, Recovered, Recovery
+from ledger.errors import OpenAttemptError, UsageError
+from projections.read import as_it_was
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +25,33 @@ if TYPE_CHECKING:
 SCHEMA = "release-ledger/recovery/1"
 
 
+class NoDryRunError(UsageError):
+    """What is asked for cannot be tried without doing it."""
+
+    def __init__(self, option: str) -> None:
+        super().__init__(
+            f"--dry-run does not go with {option}",
+            fact=f"{option} mends the ledger, and --dry-run looks at the installation",
+            hint="leave one of them away",
+        )
+
+
+def refuse_dry_run(options: RecoverOptions) -> None:
+    """Let no other way of recovering run where only a look was asked for.
+
+    Raises: NoDryRunError.
+    """
+    if options.dry_run and options.refill is not None:
+        raise NoDryRunError("--refill")
+
+
 def recover_installation(options: RecoverOptions, *, session: Session) -> int:
     """Close and mend what is open on the installation that is meant; return the exit code.
 
     Raises: RecoveryUndecidedError, and whatever breaks it.
     """
+    if options.dry_run:
+        return _dry_run(options, session)
     reason, ticket = why(options, session)
     try:
         with (
@@ -64,6 +90,46 @@ def recover_installation(options: RecoverOptions, *, session: Session) -> int:
     return 0
 
 
+def _dry_run(options: RecoverOptions, session: Session) -> int:
+    """Tell what would be done; return 5, as every change does, where there is something, else 0."""
+    reason, ticket = why(options, session)
+    with (
+        as_it_was(session.settings.ledger.value),
+        bootstrap.at_work(
+            session.settings,
+            driver=driver_of(options, session),
+            reason=reason,
+            ticket=ticket,
+            after=tuple,
+            tell=session.terminal.advise,
+            offline=bool(allowed_by(options, reason=reason)),
+            wait=options.wait,
+        ) as bench,
+    ):
+        handler, lock = drivers.looking_at(bench.node, bench.handler)
+        looked = Recovery(
+            record=bench.record,
+            handler=handler,
+            installation=bench.installation,
+            left_overs=bench.left_overs,
+            lock=lock,
+            stream=bench.node.id,
+            contexts=bench.contexts,
+            new_id=bench.new_id,
+        ).look(wait=options.wait)
+    findings = looked.findings
+    if session.json:
+        session.terminal.write(_as_json(looked, planned=True))
+    else:
+        for line in _found_lines(findings):
+            session.terminal.say(line)
+        if not findings.found:
+            session.terminal.say("Nothing to recover.")
+        for line in findings.advice:
+            session.terminal.say(f"Not mended: {line}")
+    return OpenAttemptError.code if findings.found else DONE
+
+
 def _agreed(findings: Findings, session: Session, *, yes: bool) -> bool:
     for line in _found_lines(findings):
         session.terminal.say(line)
@@ -93,17 +159,25 @@ def _result(recovered: Recovered) -> str:
     return str(recovered.result).replace("_", " ")
 
 
-def _as_json(recovered: Recovered) -> str:
-    events = recovered.events
+def _as_json(recovered: Recovered, *, planned: bool = False) -> str:
+    events, findings = recovered.events, recovered.findings
     record: dict[str, object] = {
         "schema": SCHEMA,
         "node": recovered.node.node,
-        "result": "nothing" if recovered.result is None else str(recovered.result),
-        "found": recovered.findings.found,
+        "result": _result_in_json(recovered, planned=planned),
+        "found": findings.found,
         "done": recovered.done,
-        "advice": recovered.findings.advice,
+        "advice": findings.advice,
         "releases": [{"vsn": vsn, "status": str(status)} for vsn, status in recovered.node.tables.memory],
     }
+    if planned:
+        record["todo"] = findings.todo
     if events:
         record["first_event"], record["last_event"] = events[0], events[-1]
     return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def _result_in_json(recovered: Recovered, *, planned: bool) -> str:
+    if planned and recovered.findings.found:
+        return "planned"
+    return "nothing" if recovered.result is None else str(recovered.result)

@@ -113,6 +113,23 @@ def open_ledger(folder: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+@contextmanager
+def as_it_was(folder: Path) -> Iterator[None]:
+    """Keep SQLite from moving what a killed command left in the ``-wal`` into the database, for the length of a look.
+
+    The last connection that closes would do that, unless it may only read.
+    """
+    try:
+        waiting = _wal_of(folder / LEDGER_NAME).stat().st_size > 0
+    except OSError:
+        waiting = False
+    if not waiting:
+        yield
+        return
+    with open_ledger(folder):
+        yield
+
+
 def read_events(
     ledger: sqlite3.Connection, *, start: int = 0, stop: int | None = None, stream: str | None = None
 ) -> Iterator[StoredEvent]:

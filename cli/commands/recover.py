@@ -4,7 +4,7 @@ It says what it found, asks on a terminal, and appends to the record; nothing is
 """
 
 from cli.options import RecoverOptions
-from cli.recovering import recover_installation
+from cli.recovering import recover_installation, refuse_dry_run
 from cli.refilling import refill_ledger
 from cli.session import Session
 
@@ -13,6 +13,7 @@ EXAMPLE = "recover --yes"
 
 def recover(*, options: RecoverOptions, session: Session) -> int:
     """Look, ask, close."""
+    refuse_dry_run(options)
     if options.refill is not None:
         return refill_ledger(options.refill, options, session=session)
     return recover_installation(options, session=session)

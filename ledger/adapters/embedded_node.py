@@ -314,7 +314,7 @@ class EmbeddedNode:
     def _rolled_forward(self, state: EmbeddedState) -> EmbeddedState:
         """Write the boot files that are to come; one that somebody changed since is left as it is."""
         for path, pending in sorted(state.pending, key=lambda item: BOOT_FILES.index(item[0])):
-            if self._digest(path) == pending.was_sha256 != pending.sha256:
+            if self._is_to_come(path, pending):
                 if path == VARS_FILE:
                     put_scripts(self._root, rel_vsns(pending.text)[-1])
                 durable.replace_file(self._root / path, pending.text.encode())
@@ -324,6 +324,9 @@ class EmbeddedNode:
         with suppress(durable.WriteFailedError):
             self._files.save_copies()
         return state
+
+    def _is_to_come(self, path: str, pending: PendingFile) -> bool:
+        return self._digest(path) == pending.was_sha256 != pending.sha256
 
     def _digest(self, path: str) -> str | None:
         """Return the digest of a plain file; a link, a pipe or a folder in its place is none, and is replaced."""

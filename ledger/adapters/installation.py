@@ -83,21 +83,31 @@ class Installation:
 
         Raises: BootFileError.
         """
-        return _parsed_releases(self.releases_file, _boot_file(self.releases_file))
+        return _parsed_releases(self.releases_file, self.boot_file(self.releases_file))
 
     def read_start_erl(self) -> StartErl:
         """Return what start_erl.data names.
 
         Raises: BootFileError.
         """
-        return _parsed_start_erl(self.start_erl_file, _boot_file(self.start_erl_file))
+        return _parsed_start_erl(self.start_erl_file, self.boot_file(self.start_erl_file))
 
     def read_vars(self) -> str:
         """Return the text of emqx_vars, for `ledger.adapters.emqx_vars`.
 
         Raises: BootFileError.
         """
-        return _parsed_vars(self.vars_file, _boot_file(self.vars_file))
+        return _parsed_vars(self.vars_file, self.boot_file(self.vars_file))
+
+    def boot_file(self, path: Path) -> bytes:
+        """Return the content of a boot file.
+
+        Raises: BootFileError.
+        """
+        try:
+            return read_file(path, follow=False)
+        except FileNotReadError as exc:
+            raise BootFileError(path, exc.problem, exc.detail) from exc
 
     def write_releases(self, entries: tuple[ReleaseEntry, ...]) -> None:
         """Replace the table on disk durably."""
@@ -164,7 +174,7 @@ class Installation:
         durable.make_folder(folder, mode=0o755)
         for path, parse in parsers.items():
             try:
-                data = _boot_file(path)
+                data = self.boot_file(path)
                 parse(path, data)
             except BootFileError:
                 continue
@@ -257,13 +267,6 @@ def _parsed_vars(path: Path, data: bytes) -> str:
     if not values(text, "REL_VSN"):
         raise BootFileError(path, Problem.MALFORMED, "no line sets REL_VSN")
     return text
-
-
-def _boot_file(path: Path) -> bytes:
-    try:
-        return read_file(path, follow=False)
-    except FileNotReadError as exc:
-        raise BootFileError(path, exc.problem, exc.detail) from exc
 
 
 def _text(path: Path) -> str | None:

@@ -116,6 +116,21 @@ class Recovery:
                 raise RecoveryUndecidedError(findings.found, findings.todo)
             return self._close(node, seen, case, findings)
 
+    def look(self, *, wait: float = 0) -> Recovered:
+        """Return what ``recover`` would find and do; nothing is written.
+
+        Raises: LockedError; NodeDownError; an EvidenceError for a broken tail.
+        """
+        with self._lock.hold("recover --dry-run", wait=wait):
+            self._record.verify_tail()
+            node = self._record.releases(self._stream)
+            try:
+                seen = self._handler.observe()
+                findings = self._findings(node, seen, self._survey(node, seen), ())
+            except OpenAttemptError as exc:
+                findings = _blind(exc)
+            return Recovered(findings=findings, result=None, done=(), events=(), node=node)
+
     def _noticed(self, node: NodeReleases, seen: Observation, findings: Findings) -> Recovered:
         """Record what happened since the last event, as every change does; there is nothing else to do."""
         events = notice(node, seen, by=By(context=self._contexts(None), driver=self._handler.driver))
@@ -127,9 +142,9 @@ class Recovery:
         try:
             self._handler.observe()
         except OpenAttemptError as exc:
-            found, todo = (f"{exc}: {exc.fact}",), ("set it aside, and go on from the disk and its saved copies",)
-            if not confirm(Findings(found=found, todo=todo, advice=())):
-                raise RecoveryUndecidedError(found, todo) from exc
+            findings = _blind(exc)
+            if not confirm(findings):
+                raise RecoveryUndecidedError(findings.found, findings.todo) from exc
         return self._handler.revive()
 
     def _survey(self, node: NodeReleases, seen: Observation) -> _Case:
@@ -245,6 +260,12 @@ class Recovery:
             done += self._handler.agree_on(case.agree_on, scripts=case.scripts)
         done += [self._left_overs.clear(left_over, attempt=attempt) for left_over in case.left_overs]
         return done
+
+
+def _blind(exc: OpenAttemptError) -> Findings:
+    """Return what is known of a node that cannot be observed."""
+    todo = ("set it aside, and go on from the disk and its saved copies",)
+    return Findings(found=(f"{exc}: {exc.fact}",), todo=todo, advice=())
 
 
 def _permanent_by_code(seen: Observation) -> str | None:
