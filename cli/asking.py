@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from cli.exit_codes import DIFFERENT, DONE
 from cli.live import look_at
+from cli.options import RowOptions
 from cli.plain_text import plain
 from cli.reading import Answer, ask, tables_at
 from cli.render_versions import versions_json, versions_text
+from cli.rows import rows_of, told_of
 from cli.session import Session
 from ledger.application.reconcile import unrecorded
 from ledger.domain.releases import NodeReleases
@@ -39,17 +41,21 @@ class _Asked(NamedTuple):
     nodes: Mapping[str, NodeReleases]
 
 
-def versions_live(at: str | None, *, session: Session) -> int:
-    """Print the table of the record and how the nodes differ from it; return the exit code.
+def versions_live(at: str | None, *, wanted: RowOptions, session: Session) -> int:
+    """Print the rows of the record that are wanted and how the nodes differ from it; return the exit code.
 
     Raises: LiveThenError; the errors of reading a ledger; as ``look_at``.
     """
     if at is not None:
         raise LiveThenError
     answer = tables_at(session, None)
+    shown = rows_of(answer, wanted)
     asked = ask(session, lambda view, ledger: _folded(view, ledger, answer))
     live = {stream: tuple(unrecorded(node, look_at(node, session))) for stream, node in asked.nodes.items()}
-    session.terminal.write(versions_json(answer, live=live) if session.json else versions_text(answer, session))
+    if session.json:
+        session.terminal.write(versions_json(told_of(shown, wanted), live=live))
+    else:
+        session.terminal.write(versions_text(shown, session))
     for node in answer.nodes:
         for text in live[node.stream]:
             session.terminal.complain(f"differs: {plain(node.node)}: {plain(text)}\n")

@@ -16,6 +16,7 @@ from cli.options import (
     LeaveOptions,
     ReadOptions,
     RecoverOptions,
+    RowOptions,
 )
 
 Command = Callable[..., int]
@@ -27,6 +28,7 @@ GROUPS = (
     ReadOptions,
     FilterOptions,
     ExportOptions,
+    RowOptions,
 )
 REQUIRED = object()
 

@@ -184,6 +184,22 @@ class ReadOptions(Group):
     ] = None
 
 
+class StatusChoice(StrEnum):
+    """What ``--status`` takes: the statuses of a release, as the table names them."""
+
+    UNPACKED = "unpacked"
+    CURRENT = "current"
+    PERMANENT = "permanent"
+    OLD = "old"
+
+
+class RowOptions(Group):
+    """Which rows of the table of versions are wanted; all of them where nothing is given."""
+
+    status: Annotated[list[StatusChoice] | None, Option("--status", help="Releases marked so; may be repeated.")] = None
+    vsn: Annotated[list[str] | None, Option("--vsn", metavar="VERSION", help="This release; may be repeated.")] = None
+
+
 class FilterOptions(Group):
     """Which events are wanted; all of them where nothing is given."""
 

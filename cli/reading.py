@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 from cli.session import Session
-from cli.whom import choose, those
+from cli.whom import choose, matching, those
 from projections.catch_up import read_folder, streamed_folder
 from projections.nodes import NodeTable
 from projections.roots import root_of
@@ -65,7 +65,7 @@ def tables_at(session: Session, when: str | None) -> Answer:
     def question(view: View, ledger: sqlite3.Connection) -> Answer:
         position = resolve_when(view, when, now=now()) if when else None
         size = view.size() if position is None else position.number + 1
-        nodes = meant(view.nodes(at=None if position is None else position.number), session)
+        nodes = matched(view.nodes(at=None if position is None else position.number), session)
         return Answer(nodes, size, root_of(ledger, size), position is not None and position.stamped_later)
 
     return ask(session, question)
@@ -86,6 +86,14 @@ def meant(nodes: tuple[NodeTable, ...], session: Session) -> tuple[NodeTable, ..
     Raises: NodeUnknownError, NothingRegisteredError.
     """
     return those([(node.node, node.stream, node) for node in nodes], session.settings.node.value)
+
+
+def matched(nodes: tuple[NodeTable, ...], session: Session) -> tuple[NodeTable, ...]:
+    """Return those of *nodes* that are meant, by name or by pattern: all of them where none is named.
+
+    Raises: as ``meant``.
+    """
+    return matching([(node.node, node.stream, node) for node in nodes], session.settings.node.value)
 
 
 def now() -> datetime:

@@ -1,6 +1,7 @@
 """Which installation of a ledger is meant: the only one, or the one that is named.
 
 A name is that of a node; where a live node and its rehearsal share one, it is that of the stream.
+Where many nodes may be meant, it is a pattern too (``emqx@10.0.*``), or several, with commas between.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import TypeVar
 from ledger.errors import UsageError
 
 _Thing = TypeVar("_Thing")
+_MOST_NAMED = 10
 
 
 class NodeUnknownError(UsageError):
@@ -17,7 +19,7 @@ class NodeUnknownError(UsageError):
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(
             f"node {name} is not registered in this ledger",
-            fact=f"registered: {', '.join(known)}",
+            fact=f"registered: {_listed(known)}",
             hint="name one of these, or register the installation: `release-ledger register --root DIR`",
         )
 
@@ -28,7 +30,7 @@ class NodeAmbiguousError(UsageError):
     def __init__(self, known: Sequence[str]) -> None:
         super().__init__(
             "which node is meant is not clear",
-            fact=f"registered: {', '.join(known)}",
+            fact=f"registered: {_listed(known)}",
             hint="name one of these with --node",
         )
 
@@ -57,6 +59,23 @@ def those(candidates: Sequence[tuple[str, str, _Thing]], name: str | None) -> tu
     return found
 
 
+def matching(candidates: Sequence[tuple[str, str, _Thing]], patterns: str | None) -> tuple[_Thing, ...]:
+    """Return the things whose node or stream *patterns* name; all of them for None, in their order.
+
+    Raises: NothingRegisteredError; NodeUnknownError for a pattern that names none.
+    """
+    if patterns is None or not candidates:
+        return those(candidates, patterns)
+    from fnmatch import fnmatchcase  # noqa: PLC0415 # most commands are told no pattern
+
+    named = {part: [c for c in candidates if any(fnmatchcase(n, part) for n in c[:2])] for part in patterns.split(",")}
+    for part, found in named.items():
+        if not found:
+            raise NodeUnknownError(part, _names(candidates))
+    streams = {stream for found in named.values() for _, stream, _ in found}
+    return tuple(thing for _, stream, thing in candidates if stream in streams)
+
+
 def choose(candidates: Sequence[tuple[str, str, _Thing]], name: str | None) -> _Thing:
     """Return the one thing that *name* means.
 
@@ -71,3 +90,8 @@ def choose(candidates: Sequence[tuple[str, str, _Thing]], name: str | None) -> _
 def _names(candidates: Sequence[tuple[str, str, _Thing]]) -> tuple[str, ...]:
     nodes = [node for node, _, _ in candidates]
     return tuple(stream if nodes.count(node) > 1 else node for node, stream, _ in candidates)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more

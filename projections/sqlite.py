@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from projections.attempts import Attempt
 from projections.history import HistoryFilter, Line
-from projections.nodes import NodeTable
+from projections.nodes import NodeTable, Sight
 from projections.sqlite_store import LINE_COLUMNS, DamagedViewError, attempt_of, tracking_of
 
 _FIRST_PAGE, _PAGE = 20, 500
@@ -34,10 +34,21 @@ class SqliteView:
         )
         rows = self._views.execute(
             f"SELECT ({state}) FROM node {which}",  # noqa: S608 # our own words
-            (2**62 if at is None else at, *(() if stream is None else (stream,))),
+            (_bound(at), *(() if stream is None else (stream,))),
         )
         tables = (NodeTable.from_text(text) for (text,) in rows if text is not None)
         return tuple(table for table in tables if table.registered)
+
+    def seen(self, *, at: int | None = None) -> tuple[Sight, ...]:
+        """Return, for each installation, the newest event up to *at* that was learnt from it, through a driver."""
+        # As above: one step in an index for each node.
+        rows = self._views.execute(
+            "SELECT h.stream, h.idx, h.recorded_at, h.type, h.driver FROM node JOIN history AS h ON h.idx ="
+            " (SELECT idx FROM history AS s WHERE s.stream = node.stream AND s.driver IS NOT NULL AND s.idx <= ?"
+            " ORDER BY idx DESC LIMIT 1)",
+            (_bound(at),),
+        )
+        return tuple(map(Sight._make, rows))
 
     def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
         """Return the lines that are wanted, newest first, a page at a time."""
@@ -119,6 +130,10 @@ class SqliteView:
             if begun and self._views.in_transaction:
                 self._views.execute("ROLLBACK")
         return rows
+
+
+def _bound(at: int | None) -> int:
+    return 2**62 if at is None else at
 
 
 _CONDITIONS = (("actor", "actor = ?"), ("ticket", "ticket = ?"), ("node", "node = ?"), ("vsn", "concerns.vsn = ?"))

@@ -33,7 +33,7 @@ VIEWS_NAME = "views.db"
 APPLICATION_ID = 0x52_4C_56_57
 """In the header of the file: tells a view from any other database of SQLite."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 30.0
 # SQLite's own: in memory, on a nameless file once it is large.
 _OWN = ""
@@ -57,6 +57,7 @@ CREATE INDEX history_ticket ON history (ticket) WHERE ticket IS NOT NULL;
 CREATE INDEX history_noted ON history (idx) WHERE noted IS NOT NULL;
 CREATE INDEX history_failed ON history (idx) WHERE failed;
 CREATE INDEX history_time ON history (recorded_at) WHERE NOT late;
+CREATE INDEX history_seen ON history (stream, idx) WHERE driver IS NOT NULL;
 CREATE INDEX history_late ON history (recorded_at) WHERE late;
 CREATE TABLE concerns (vsn TEXT, idx INTEGER, PRIMARY KEY (vsn, idx)) WITHOUT ROWID;
 CREATE TABLE attempt (attempt TEXT PRIMARY KEY, stream TEXT NOT NULL, node TEXT, verb TEXT, vsn TEXT,

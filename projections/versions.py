@@ -16,7 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from ledger.domain.envelope import EnvelopeMemberError, Sealed
 from ledger.domain.ledger_events import LedgerEvent
 from ledger.domain.releases import NodeReleases, evolve
-from projections.nodes import NodeTable, OpenIntent
+from projections.nodes import NodeFacts, NodeTable, OpenIntent
 from projections.read import EntryError, StoredEvent
 
 
@@ -39,7 +39,7 @@ def fold(node: NodeReleases | None, stored: StoredEvent) -> NodeReleases:
 
 def table_of(node: NodeReleases, *, last_change: int) -> NodeTable:
     """Return the rows of the versions table."""
-    intent = node.open_attempt
+    intent, facts = node.open_attempt, node.facts
     return NodeTable(
         stream=node.id,
         node=node.node,
@@ -52,6 +52,8 @@ def table_of(node: NodeReleases, *, last_change: int) -> NodeTable:
         open_attempt=None if intent is None else OpenIntent(intent.attempt, str(intent.verb), intent.to),
         last_change=last_change,
         registered=node.registered,
+        facts=NodeFacts(facts.edition, facts.otp, facts.erts, facts.os, facts.arch),
+        boots_agree=node.tables.boot_files_agree(),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from projections.attempts import Attempt
 from projections.history import HistoryFilter, Line
-from projections.nodes import NodeTable
+from projections.nodes import NodeTable, Sight
 
 
 class View(Protocol):
@@ -28,6 +28,10 @@ class View(Protocol):
 
         Those that had left the ledger by then are not among them; with *stream* that one alone is.
         """
+        ...
+
+    def seen(self, *, at: int | None = None) -> tuple[Sight, ...]:
+        """Return, for each installation, the newest event up to *at* that was learnt from it, through a driver."""
         ...
 
     def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:

@@ -1,6 +1,5 @@
 """Hosts for the tests of the command line: one is made, each test gets a copy."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,7 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 @pytest.fixture
 def bare(pattern: Lab, tmp_path: Path) -> Lab:
     """Return a host without a ledger."""
-    shutil.copytree(pattern.folder, tmp_path / "host", symlinks=True)
-    return Lab(tmp_path / "host")
+    return pattern.copied(tmp_path / "host")
 
 
 @pytest.fixture

@@ -72,6 +72,11 @@ class Lab:
         own = {"RELEASE_LEDGER": str(self.ledger), "RELEASE_LEDGER_DRIVER": "embedded", "HOME": str(self.folder)}
         return {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT)} | own | dict(self.environ)
 
+    def copied(self, folder: Path) -> "Lab":
+        """Return a copy of this host in *folder*, its ledger with it."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Lab(folder)
+
     def having(self, **variables: str) -> "Lab":
         """Return this host for a user with these variables; an empty one is not set."""
         return replace(self, environ={**self.environ, **variables})

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from projections.history import WORDS, HistoryFilter
 from projections.view import View
 from tests.projections.histories import VSNS, Leaf, Move, histories, played, time_of, uuid_of
-from tests.projections.independent import envelopes_of, name_of, nodes_after
+from tests.projections.independent import envelopes_of, name_of, nodes_after, seen_after
 
 FILTERS = st.builds(
     HistoryFilter,
@@ -109,6 +109,20 @@ class ViewContract(ABC):
                 for table in kept.view.nodes(at=number):
                     assert kept.view.nodes(at=number, stream=table.stream) == (table,)
             assert kept.view.nodes(stream="release:nobody@nowhere") == ()
+
+    @settings(max_examples=40, deadline=None)
+    @given(log=histories())
+    def test_a_node_was_last_seen_by_its_newest_event_with_a_driver(self, log: tuple[Leaf, ...]) -> None:
+        """A note about a node is no look at it."""
+        envelopes = envelopes_of(log)
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up(batch=7)
+
+            for number in range(len(log)):
+                found = {sight.stream: sight for sight in kept.view.seen(at=number)}
+                assert found == seen_after(envelopes[: number + 1])
+            assert set(kept.view.seen()) == set(seen_after(envelopes).values())
 
     @settings(max_examples=40, deadline=None)
     @given(log=histories())

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from projections.nodes import NodeTable, OpenIntent
+from projections.nodes import NodeFacts, NodeTable, OpenIntent, Sight
 from tests.projections.histories import Leaf
 
 _OBSERVED = {
@@ -37,6 +37,7 @@ def nodes_after(envelopes: Sequence[dict[str, Any]]) -> list[NodeTable]:
         stream, name, data = envelope["stream"], name_of(envelope), envelope["data"]
         if name == "installation_registered":
             nodes[stream] = {"node": envelope["node"], "root": data["root"], "kind": data["kind"], "open": None}
+            nodes[stream]["facts"] = NodeFacts(**data["facts"])
             _take(nodes[stream], data["tables"], data["booted"])
         node = nodes[stream]
         _step(node, name, data)
@@ -49,17 +50,21 @@ def nodes_after(envelopes: Sequence[dict[str, Any]]) -> list[NodeTable]:
 
 def _take(node: dict[str, Any], tables: dict[str, Any], booted: str) -> None:
     node.update(rows=[list(row) for row in tables["memory"]], boots_next=tables.get("rel_vsn"), booted=booted)
+    node.update(disk=_permanent(tables.get("disk", ())), start_erl=tables.get("start_erl"))
 
 
 def _step(node: dict[str, Any], name: str, data: dict[str, Any]) -> None:
     rows = node["rows"]
+    if name in {"unpacked", "made_permanent", "uninstalled"}:
+        # RELEASES is written with the table as it is then; only what is permanent matters here.
+        node["disk"] = data["vsn"] if name == "made_permanent" else _permanent(rows)
     if name == "unpacked" and data["vsn"] not in [vsn for vsn, _ in rows]:
         rows.insert(0, [data["vsn"], "unpacked"])
     elif name in {"installed", "downgraded"}:
         _move(rows, data["to"], "current", frees="current")
     elif name == "made_permanent":
         _move(rows, data["vsn"], "permanent", frees="permanent")
-        node["boots_next"] = data["vsn"]
+        node["boots_next"] = node["start_erl"] = data["vsn"]
     elif name == "uninstalled":
         node["rows"] = [row for row in rows if row[0] != data["vsn"]]
     elif name in _OBSERVED:
@@ -88,4 +93,19 @@ def _table(stream: str, node: dict[str, Any]) -> NodeTable:
         boots_next=node["boots_next"],
         open_attempt=node["open"],
         last_change=0,
+        facts=node["facts"],
+        boots_agree=by_status.get("permanent", "") == node["disk"] == node["start_erl"] == node["boots_next"],
     )
+
+
+def _permanent(rows: Any) -> str | None:  # noqa: ANN401 # rows of JSON
+    return next((vsn for vsn, status in rows if status == "permanent"), None)
+
+
+def seen_after(envelopes: Sequence[dict[str, Any]]) -> dict[str, Sight]:
+    """Return, for each stream, the newest event among these that has a driver."""
+    return {
+        e["stream"]: Sight(e["stream"], number, e["recorded_at"], name_of(e), e["data"]["driver"])
+        for number, e in enumerate(envelopes)
+        if "driver" in e["data"]
+    }

@@ -60,6 +60,8 @@ def _opened() -> Iterator[KeptView]:
     [
         lambda view: view.nodes(at=3),
         lambda view: view.nodes(),
+        lambda view: view.seen(at=3),
+        lambda view: view.seen(),
         lambda view: view.newest_at(time_of(START + 5_000_000)),
         lambda view: tuple(view.lines(HistoryFilter(limit=5))),
         lambda view: tuple(view.lines(HistoryFilter(limit=5), oldest_first=True)),
@@ -69,6 +71,8 @@ def _opened() -> Iterator[KeptView]:
     ids=[
         "table at an event",
         "table of now",
+        "seen then",
+        "seen now",
         "event at a time",
         "newest lines",
         "the same upwards",

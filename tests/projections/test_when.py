@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ledger.errors import UsageError
 from projections.attempts import Attempt
 from projections.history import HistoryFilter, Line
-from projections.nodes import NodeTable
+from projections.nodes import NodeTable, Sight
 from projections.timestamp import microseconds_between, stored_time
 from projections.when import (
     EventNumber,
@@ -43,6 +43,9 @@ class TimesView:
 
     def nodes(self, *, at: int | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
         raise AssertionError(at, stream)
+
+    def seen(self, *, at: int | None = None) -> tuple[Sight, ...]:
+        raise AssertionError(at)
 
     def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
         raise AssertionError(wanted, oldest_first)
