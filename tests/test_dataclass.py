@@ -171,7 +171,7 @@ def test_the_functions_of_the_standard_module_take_an_instance() -> None:
     _, _, unpacked, *_ = OURS
     made: Any = unpacked(context="a", files={"b": 1})
 
-    assert dataclasses.is_dataclass(made)
+    assert dataclasses.is_dataclass(unpacked)
     assert dataclasses.asdict(made) == {"number": 8, "context": "a", "files": {"b": 1}}
     assert copy.copy(made) == copy.deepcopy(made) == made
 

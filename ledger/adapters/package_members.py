@@ -12,9 +12,9 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
+from ledger.dataclass import dataclass
 from ledger.domain.reason import Reason, Rule
 
 MAX_MEMBERS = 65_535
@@ -58,7 +58,7 @@ class Fault(Enum):
     UNSOUND = "the package has members with wrong content"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Member:
     """A file or folder of a package, by its path in the installation."""
 

@@ -9,7 +9,6 @@ import stat
 import tarfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ledger.adapters.package_members import (
     MAX_MEMBERS,
@@ -23,6 +22,7 @@ from ledger.adapters.package_members import (
     note_kind,
 )
 from ledger.adapters.package_tape import BLOCK, PackageReadError, Tape
+from ledger.dataclass import dataclass
 
 _MAX_HEADER = 1 << 16
 _KINDS = {
@@ -36,7 +36,7 @@ _KINDS = {
 _NAME_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Header:
     name: str
     kind: bytes

@@ -8,11 +8,11 @@ is read. A zip over several disks is not.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ledger.adapters.package_members import MAX_MEMBERS, Fault, Faults
 from ledger.adapters.package_tape import PackageReadError, Tape
+from ledger.dataclass import dataclass, replace
 
 STORED, DEFLATED = 0, 8
 
@@ -33,7 +33,7 @@ _UNIX = (3, 19)
 _MAX_DIRECTORY = MAX_MEMBERS * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ZipEntry:
     """One entry of the directory; *data* is where its compressed bytes begin."""
 

@@ -12,8 +12,8 @@ and absent for a full tile; N is written in groups of three digits, all but the 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.tlog.notation import HASH_SIZE, MAX_DECIMAL, FormatError
 
 HEIGHT = 8
@@ -57,7 +57,7 @@ class TileLengthError(FormatError):
         self.tile, self.length = tile, length
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Tile:
     """The place of one hash tile; *width* says how many hashes it holds."""
 
@@ -73,7 +73,7 @@ class Tile:
         return f"tile/{self.level}/{_print_place(self.n, self.width)}"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class BundlePlace:
     """The place of one entry bundle; *width* says how many entries it holds."""
 

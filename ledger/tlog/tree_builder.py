@@ -9,9 +9,9 @@ So one pass over a ledger checks every stored checkpoint and yields every tile t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 
+from ledger.dataclass import dataclass
 from ledger.tlog.merkle import ProofHashLengthError, fold
 from ledger.tlog.notation import HASH_SIZE
 from ledger.tlog.tiled_tree import TileReader, hash_row
@@ -41,12 +41,12 @@ class Appended:
     tiles: tuple[TileRow, ...]
 
 
-@dataclass
 class _Row:
     """The row of one level that is not yet full, and its complete subtrees in falling size."""
 
-    hashes: bytearray = field(default_factory=bytearray)
-    edge: list[bytes] = field(default_factory=list)
+    def __init__(self, hashes: bytes = b"", edge: Sequence[bytes] = ()) -> None:
+        self.hashes = bytearray(hashes)
+        self.edge = list(edge)
 
 
 class TreeBuilder:
@@ -156,4 +156,4 @@ def _read_row(size: int, *, level: int, reader: TileReader) -> _Row:
             end = at + (HASH_SIZE << height)
             edge.append(hash_row(hashes[at:end]))
             at = end
-    return _Row(bytearray(hashes), edge)
+    return _Row(hashes, edge)
