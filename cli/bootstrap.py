@@ -26,20 +26,20 @@ if TYPE_CHECKING:
     from ledger.adapters.audit_state import AuditState
     from ledger.adapters.export_desk import ExportDesk
     from ledger.adapters.identity import Identity
-    from ledger.adapters.refill import Refilled
     from ledger.adapters.sight import HostSight
+    from ledger.adapters.tip_desk import TipDesk
     from ledger.adapters.witness_folder import WitnessPlace
     from ledger.adapters.witness_server import WitnessServer
     from ledger.application.anchoring import Holders
     from ledger.application.audit_report import AuditReport, Level
     from ledger.application.audit_source import HeldNote
+    from ledger.application.doubtful_tip import DoubtfulTip
     from ledger.application.release_ledger import ReleaseLedger
     from ledger.domain.ledger_events import AnyEvent
     from ledger.domain.releases import NodeReleases
     from ledger.tlog.policy import Policy
 
 TOOL = f"release-ledger/{VERSION}"
-_TURN_SECONDS = 30.0
 _ROUNDS = 3
 _CAUGHT_UP = "note: an earlier command broke off behind its last commit; the tip guard has now caught up with it\n"
 _CONFIG = b"""\
@@ -127,7 +127,7 @@ def at_work(
     driver: str,
     reason: str | None,
     ticket: str | None,
-    after: Callable[[], object],
+    after: Callable[[], object] | None,
     offline: bool = False,
     wait: float = 0.0,
     tell: Callable[[str], None],
@@ -157,24 +157,29 @@ def at_work(
 
 
 @contextmanager
-def open_record(folder: Path, *, after: Callable[[], object] = tuple) -> "Iterator[tuple[RecordOfCommand, Identity]]":
+def open_record(
+    folder: Path, *, after: Callable[[], object] | None = tuple, accepting: "DoubtfulTip | None" = None
+) -> "Iterator[tuple[RecordOfCommand, Identity]]":
     """Give the record in *folder*, and who acts; *after* is called after each commit, by default nothing.
 
+    It is None for a command that only plans. *accepting* is a tip for which the user vouches, and its guard does not.
     Raises: the errors of opening a ledger and its key.
     """
     from ledger.adapters.clock import SystemClock  # noqa: PLC0415 # as the module says
     from ledger.adapters.identity import identify, look_around, new_id  # noqa: PLC0415 # as above
     from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as above
+    from ledger.adapters.writers_turn import WritersTurn  # noqa: PLC0415 # as above
     from ledger.application.record_ports import Recording  # noqa: PLC0415 # as above
     from ledger.application.release_ledger import ReleaseLedger  # noqa: PLC0415 # as above
 
     places = open_folder(folder)
     key, guard = places.read_key(), places.guard
+    guard = guard if accepting is None else guard.vouching_for(accepting)
     recording = Recording(
         origin=key.origin,
         clock=SystemClock(),
         new_id=new_id,
-        turn=lambda: places.turn.hold("record", wait=_TURN_SECONDS),
+        turn=WritersTurn(places, idle=after is None),
         signer=key,
         guard=guard,
     )
@@ -182,7 +187,7 @@ def open_record(folder: Path, *, after: Callable[[], object] = tuple) -> "Iterat
     identity = identify(look_around(os.environ), tool=TOOL)
     with closing(ReleaseLedger(store, recording=recording)) as ledger:
         try:
-            yield RecordOfCommand(ledger, identity, after), identity
+            yield RecordOfCommand(ledger, identity, after or tuple), identity
         finally:
             if guard.advanced:
                 sys.stderr.write(_CAUGHT_UP)
@@ -350,15 +355,14 @@ def anchored_notes(settings: "Settings", policy: "Policy") -> "tuple[HeldNote, .
     return tuple(note for log in policy.logs for note in notes_in_files(settings.anchors.value, vkey=log.vkey))
 
 
-def refill(folder: Path, bundle: Path, *, wait: float) -> "Refilled":
-    """Put back into the ledger in *folder* what it lost, from *bundle*.
+def tip_desk(folder: Path) -> "TipDesk":
+    """Return what mends the tip of the ledger in *folder*.
 
-    Raises: the errors of opening a ledger, and of ``ledger.adapters.refill``.
+    Raises: the errors of opening a ledger.
     """
-    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as the module says
-    from ledger.adapters.refill import refill as put_back  # noqa: PLC0415 # as above
+    from ledger.adapters.tip_desk import TipDesk  # noqa: PLC0415 # as the module says
 
-    return put_back(open_folder(folder), bundle, wait=wait)
+    return TipDesk(folder)
 
 
 def auditor_state(path: Path) -> "AuditState":

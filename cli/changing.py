@@ -82,7 +82,7 @@ def change(
                 driver=driver_of(options, session),
                 reason=reason,
                 ticket=ticket,
-                after=outside.hand_over,
+                after=None if options.dry_run else outside.hand_over,
                 tell=session.terminal.advise,
                 offline=Overridable.OFFLINE in allowed,
                 wait=options.wait,

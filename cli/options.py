@@ -143,6 +143,9 @@ class RecoverOptions(Group):
             help="A ledger restored from an old copy: take the events it lost from this bundle or copy.",
         ),
     ] = None
+    accept_tip: Annotated[
+        bool, Option("--accept-tip", help="A ledger whose tip guard is lost: verify it and accept it as it is.")
+    ] = False
 
 
 class LeaveOptions(Group):

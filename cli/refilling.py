@@ -27,7 +27,7 @@ def refill_ledger(bundle: str, options: RecoverOptions, *, session: Session) -> 
     folder = session.settings.ledger.value
     with bootstrap.open_holders(session.settings) as holders:
         refuse_standing_alarms(holders)
-    refilled = bootstrap.refill(folder, Path(bundle), wait=options.wait)
+    refilled = bootstrap.tip_desk(folder).refill(Path(bundle), wait=options.wait)
     with held_outside(session) as outside, bootstrap.open_record(folder, after=outside.hand_over) as (record, identity):
         event = LedgerRefilled(
             originator_version=record.version(LEDGER_STREAM) + 1,

@@ -281,6 +281,11 @@ def _refilled(data: Data) -> str:
     return f"got back events {data['first']} to {data['tree_size'] - 1}, which had been lost"
 
 
+def _accepted(data: Data) -> str:
+    held = f"passed at {data['guarded']}" if data["found"] == "passed" else data["found"]
+    return f"accepted the tip of {data['tree_size']} events, its tip guard was {held}"
+
+
 def _unknown(data: Data) -> str:
     return f"not known to this version: {len(data)} members"
 
@@ -301,6 +306,7 @@ WORDS: Mapping[str, Callable[[Data], str]] = {
     "drift_observed": _drifted,
     "evidence_exported": _exported,
     "ledger_refilled": _refilled,
+    "tip_accepted": _accepted,
     NOTE_ADDED: _noted,
     "installation_moved": _moved,
     "installation_unregistered": _unregistered,

@@ -286,6 +286,8 @@
       return `changed outside the ledger: ${places}; found ${rows || "no release"}`;
     },
     ledger_refilled: (d) => `got back events ${d.first} to ${d.tree_size - 1}, which had been lost`,
+    tip_accepted: (d) =>
+      `accepted the tip of ${d.tree_size} events, its tip guard was ${d.found === "passed" ? `passed at ${d.guarded}` : d.found}`,
     evidence_exported: (d) => `exported ${count(d.entries, "event")} as evidence, ${d.form} form, tree of ${d.tree_size}`,
     note_added: (d) => `${d.kind}: ${d.text.join(" / ")}`,
     installation_moved: (d) => `moved from ${d.former_node}, ${d.former_root}, to ${d.root}`,

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 
 from eventsourcing.sqlite import SQLiteCursor
 
-from ledger.adapters.tip_guard import CheckpointDiffersError, Tip, TipError, TipLostError, TipRewrittenError, judge_tip
+from ledger.adapters.tip_guard import (
+    CheckpointDiffersError,
+    Tip,
+    TipError,
+    TipLostError,
+    TipRewrittenError,
+    judge_tip,
+    open_guard,
+)
 from ledger.application.record_ports import Guard, LogSigner
 from ledger.errors import EvidenceError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
@@ -168,7 +176,7 @@ class SignedTree:
         return note
 
     def _compare(self, c: SQLiteCursor, held: bytes, size: int) -> None:
-        guarded = self._open(held)
+        guarded = open_guard(held, log=self._signer)
         c.execute("SELECT size, note FROM log_checkpoint WHERE size > ? ORDER BY size", (guarded.size,))
         newer = c.fetchall()
         root = root_of_size(guarded.size, reader=TileRows(c)) if guarded.size <= size else b""

@@ -10,11 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ledger.adapters.durable import replace_file
+from ledger.application.doubtful_tip import DoubtfulTip
 from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError, FailedError, UsageError
-from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
+from ledger.tlog.notation import FormatError
+from ledger.tlog.note import Note, SignatureError, Verifier
 
 _KEEP = "keep both the ledger's folder and the tip guard as they are, and run `release-ledger verify`"
+_ACCEPT = (
+    "run `release-ledger verify` and find out why; put the tip guard back, or accept the tip with "
+    "`release-ledger recover --accept-tip --reason TEXT`"
+)
 
 
 class TipError(EvidenceError):
@@ -22,8 +29,8 @@ class TipError(EvidenceError):
 
     kind = "failed"
 
-    def __init__(self, message: str, *, fact: str) -> None:
-        super().__init__(message, fact=fact, hint=_KEEP)
+    def __init__(self, message: str, *, fact: str, hint: str = _KEEP) -> None:
+        super().__init__(message, fact=fact, hint=hint)
 
 
 class TipRollbackError(TipError):
@@ -57,6 +64,7 @@ class TipPassedError(TipError):
         super().__init__(
             "the ledger was appended to without its tip guard",
             fact=f"the guard holds {guarded} events, the database has {stored}, by more than one commit",
+            hint=_ACCEPT,
         )
         self.guarded, self.stored = guarded, stored
 
@@ -70,6 +78,7 @@ class TipLostError(TipError):
         super().__init__(
             "the tip guard of the ledger is missing",
             fact=f"the database has {stored} events, and nothing outside of it says how many there were",
+            hint=_ACCEPT,
         )
         self.stored = stored
 
@@ -83,8 +92,43 @@ class TipFolderLostError(TipError):
         super().__init__(
             "the tip guard of the ledger is missing",
             fact=f"there is no folder {folder}, and nothing else says how many events there were",
+            hint=_ACCEPT,
         )
         self.folder = folder
+
+
+class TipDamagedError(TipError):
+    """What lies in the place of the guard is no note that this ledger's key signed."""
+
+    kind = "undecided"
+
+    def __init__(self, fact: str) -> None:
+        super().__init__("the tip guard of the ledger is damaged", fact=fact, hint=_ACCEPT)
+
+
+class TipForeignError(TipError):
+    """The guard is that of another ledger."""
+
+    kind = "undecided"
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            "the tip guard is that of another ledger",
+            fact=f"it holds a note of {origin!a}, and nothing else says how many events there were",
+            hint=_ACCEPT,
+        )
+        self.origin = origin
+
+
+class TipKeyError(TipError):
+    """The guard holds a note of this ledger's name by another key: one of the two was exchanged."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__(
+            "the ledger is signed by another key than before",
+            fact=f"the tip guard holds a note of {origin}, and no line of it is by the key of the ledger",
+        )
+        self.origin = origin
 
 
 class CheckpointDiffersError(TipError):
@@ -96,6 +140,19 @@ class CheckpointDiffersError(TipError):
             fact=f"there are {size} events, and the newest checkpoint is of {signed}",
         )
         self.size, self.signed = size, signed
+
+
+class TipMovedError(EvidenceError):
+    """Ledger or guard are not what was verified."""
+
+    kind = "undecided"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the ledger or its tip guard changed while its tip was accepted",
+            fact="they are not what was verified; nothing was recorded",
+            hint="find out who writes to them, then run the command again: it verifies anew",
+        )
 
 
 class GuardBehindError(FailedError):
@@ -165,6 +222,34 @@ class TipGuard:
             raise GuardStuckError(exc) from exc
         self.advanced = True
 
+    def vouching_for(self, doubt: DoubtfulTip) -> "TipGuard":
+        """Return this guard while the acceptance of a tip is recorded."""
+        return AcceptedTip(doubt)
+
+
+class AcceptedTip(TipGuard):
+    """A guard that vouches for the tip of *doubt* and for no other."""
+
+    def __init__(self, doubt: DoubtfulTip) -> None:
+        super().__init__(doubt.place.parent)
+        self._doubt = doubt
+
+    def read(self) -> bytes | None:
+        """Return the note that was accepted.
+
+        Raises: TipMovedError, GuardAccessError.
+        """
+        if super().read() != self._doubt.held:
+            raise TipMovedError
+        return self._doubt.newest
+
+    def advance(self, note: bytes) -> None:  # noqa: ARG002 # of a commit that nobody verified
+        """Refuse to follow a commit that came after the verification.
+
+        Raises: TipMovedError.
+        """
+        raise TipMovedError
+
 
 @dataclass(frozen=True)
 class Tip:
@@ -187,3 +272,25 @@ def judge_tip(guard: Checkpoint, tip: Tip) -> bool:
     if len(tip.newer) > 1:
         raise TipPassedError(guard.size, stored=tip.size)
     return len(tip.newer) == 1
+
+
+def open_guard(held: bytes, *, log: Verifier) -> Checkpoint:
+    """Return what the note *held* of a tip guard says, signed by the key *log* of its ledger.
+
+    Raises: TipDamagedError, TipForeignError, TipKeyError.
+    """
+    try:
+        return open_checkpoint(held, logs=(log,)).checkpoint
+    except FormatError as exc:
+        raise TipDamagedError(f"it holds no signed note: {exc}") from exc
+    except SignatureError as exc:
+        try:
+            note = Note.parse(held)
+            origin = Checkpoint.parse(note.text).origin
+        except FormatError:
+            raise TipDamagedError(f"{exc}: {exc.fact}") from exc
+        if origin != log.name:
+            raise TipForeignError(origin) from exc
+        if any((line.name, line.key_id) == (log.name, log.key_id) for line in note.signatures):
+            raise TipDamagedError(f"{exc}: {exc.fact}") from exc
+        raise TipKeyError(origin) from exc

@@ -42,6 +42,34 @@ class TooFewHoldersError(RefusedError):
         self.demanded, self.holding, self.missing = demanded, tuple(holding), tuple(missing)
 
 
+class HolderSpeaksAgainstError(EvidenceError):
+    """An outside holder has another history, so the tip is no matter of opinion."""
+
+    kind = "failed"
+
+    def __init__(self, late: "Late") -> None:
+        super().__init__(
+            f"the tip was not accepted: {late.sink} speaks against it",
+            fact=f"{late.error}: {late.error.fact}",
+            hint="keep ledger, tip guard and holder as they are; `recover --refill BUNDLE` puts back what was lost",
+        )
+        self.sink = late.sink
+
+
+class HolderSilentError(EvidenceError):
+    """An outside holder cannot be asked whether it knows of more."""
+
+    kind = "undecided"
+
+    def __init__(self, late: "Late") -> None:
+        super().__init__(
+            f"the tip was not accepted: {late.sink} could not be asked",
+            fact=f"{late.error}: {late.error.fact}",
+            hint="bring the holder back; one that is gone for good is taken out of the settings first",
+        )
+        self.sink = late.sink
+
+
 @dataclass(frozen=True)
 class Late:
     """A holder that does not hold the newest note, and why; *alarm* where it speaks against the ledger."""
@@ -145,12 +173,26 @@ class Outside:
             missing = [anchor.name for anchor in self._anchors if anchor.name not in holding]
             raise TooFewHoldersError(holders, holding=holding, missing=missing)
 
-    def _give(self, anchor: Anchor) -> None:
+    def confront(self) -> tuple[str, ...]:
+        """Show the newest note to every holder, whatever was received of it before, and return their names.
+
+        Raises: HolderSpeaksAgainstError, HolderSilentError where one did not take it.
+        """
+        for anchor in self._anchors:
+            try:
+                self._give(anchor, again=True)
+            except LedgerError as exc:
+                self._fail(anchor.name, exc)
+        for late in sorted(self.late, key=lambda late: not late.alarm):
+            raise (HolderSpeaksAgainstError if late.alarm else HolderSilentError)(late)
+        return tuple(anchor.name for anchor in self._anchors)
+
+    def _give(self, anchor: Anchor, *, again: bool = False) -> None:
         tip = self._store.tip()
         if tip is None:
             return
         held = self._store.receipts().get(anchor.name)
-        if held is not None and held.size == tip.size:
+        if held is not None and held.size == tip.size and not again:
             return
         for _ in range(_STALE):
             try:

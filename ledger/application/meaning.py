@@ -38,7 +38,7 @@ from ledger.domain.events import (
     ReleaseUninstalled,
     ReleaseUnpacked,
 )
-from ledger.domain.ledger_events import AnyEvent, LedgerEvent
+from ledger.domain.ledger_events import AnyEvent, LedgerEvent, TipAccepted
 from ledger.domain.releases import NodeReleases, evolve, table_digest
 from ledger.domain.status import ReleaseStatus
 from ledger.errors import EvidenceError, LedgerError
@@ -53,6 +53,7 @@ class Meaning:
     def __init__(self) -> None:
         self._nodes: dict[str, NodeReleases | None] = {}
         self._begun: dict[str, int] = {}
+        self._accepted: list[tuple[int, TipAccepted]] = []
         self.findings: list[Finding] = []
 
     def take(self, index: int, state: bytes) -> bool:
@@ -66,6 +67,8 @@ class Meaning:
         except LedgerError as exc:
             self._find(index, Verdict.FAILED, f"{exc}: {exc.fact}")
             return False
+        if isinstance(event, TipAccepted):
+            return self._accept(index, event)
         if isinstance(event, LedgerEvent) or not event.originator_id.startswith(_RELEASES):
             return True  # of no installation: the ledger's own events change no release (RULINGS 6)
         stream = event.originator_id
@@ -85,11 +88,30 @@ class Meaning:
         return True
 
     def remarks(self) -> Iterator[str]:
-        """Yield what is open at the end."""
+        """Yield what a reader must know: tips that rest on somebody's word, and what is open at the end."""
+        for index, event in self._accepted:
+            yield (
+                f"event {index} accepts the tip of {event.tree_size} events, since its tip guard was {event.found}: "
+                "that there were no more is the word of who accepted it"
+            )
         for stream, node in self._nodes.items():
             if node is not None and node.open_attempt is not None:
                 verb = f"{node.open_attempt.verb} {node.open_attempt.to or ''}".strip()
                 yield f"an attempt is open on {node.node} since event {self._begun[stream]}: {verb}"
+
+    def _accept(self, index: int, event: TipAccepted) -> bool:
+        guarded = event.guarded if event.guarded is not None else 0
+        if event.tree_size != index:
+            fault = f"it accepts a tip of {event.tree_size} events, and stands behind {index}"
+        elif (event.found == "passed") != (event.guarded is not None) or guarded > event.tree_size:
+            fault = "what it says of the tip guard does not go together"
+        elif event.context.reason is None:
+            fault = "a tip was accepted without a reason"
+        else:
+            self._accepted.append((index, event))
+            return True
+        self._find(index, Verdict.FAILED, fault)
+        return False
 
     def _find(self, index: int, verdict: Verdict, what: str) -> None:
         self.findings.append(Finding(Level.MEANING, verdict, f"event {index}", what))

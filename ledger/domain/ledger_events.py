@@ -5,6 +5,7 @@ and no driver. The fold of an installation never meets them. What ``events.py`` 
 and of recorded classes holds here too.
 """
 
+from enum import StrEnum
 from typing import ClassVar
 
 from ledger.dataclass import dataclass
@@ -12,6 +13,15 @@ from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.records import Context
 
 LEDGER_STREAM = "ledger"
+
+
+class GuardFound(StrEnum):
+    """How a tip guard was that did not vouch for its ledger (evidence.md 5.4)."""
+
+    MISSING = "missing"
+    DAMAGED = "damaged"
+    FOREIGN = "foreign"
+    PASSED = "passed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +77,25 @@ class LedgerRefilled(LedgerEvent):
     root_sha256: str
 
 
-AnyLedgerEvent = EvidenceExported | LedgerNoteAdded | LedgerRefilled
-LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = (EvidenceExported, LedgerNoteAdded, LedgerRefilled)
+@dataclass(frozen=True, kw_only=True)
+class TipAccepted(LedgerEvent):
+    """The operator accepted the tree of *tree_size* events as the whole ledger; its tip guard did not vouch for it.
+
+    *found* says how the guard was (a ``GuardFound``): foreign is that of another ledger, passed one behind by more than
+    one commit, at *guarded* events; *guard_sha256* is the digest of what lay in its place. *holders* are those outside
+    that took this tip. The event stands directly behind the tree that it accepts.
+    """
+
+    TOPIC = "emqx.ledger.tip_accepted.v1"
+
+    found: str
+    tree_size: int
+    root_sha256: str
+    guarded: int | None = None
+    guard_sha256: str | None = None
+    holders: tuple[str, ...] = ()
+
+
+AnyLedgerEvent = EvidenceExported | LedgerNoteAdded | LedgerRefilled | TipAccepted
+LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = (EvidenceExported, LedgerNoteAdded, LedgerRefilled, TipAccepted)
 AnyEvent = AnyReleaseEvent | AnyLedgerEvent

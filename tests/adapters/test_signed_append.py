@@ -16,6 +16,7 @@ from ledger.adapters.sqlite_tree import ReadBackError, TileMissingError
 from ledger.adapters.tip_guard import (
     CheckpointDiffersError,
     GuardAccessError,
+    TipDamagedError,
     TipError,
     TipGuard,
     TipLostError,
@@ -26,7 +27,6 @@ from ledger.adapters.tip_guard import (
 from ledger.application.release_ledger import ReleaseLedger
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
-from ledger.tlog.note import BadSignatureError
 from tests.fakes.recording import ORIGIN, installed, open_ledger, recording
 
 
@@ -229,7 +229,7 @@ def test_a_note_in_the_guard_that_is_not_ours_is_refused(folder: LedgerFolder) -
     note = folder.guard.read() or b""
     folder.guard.swap(note.replace(b"\n1\n", b"\n2\n"))
 
-    _refuses(folder, BadSignatureError)
+    _refuses(folder, TipDamagedError)
 
 
 def test_a_database_that_does_not_keep_what_is_written_signs_nothing(folder: LedgerFolder) -> None:

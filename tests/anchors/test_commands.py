@@ -1,15 +1,21 @@
 """Outside holders from the command line: added, told by changes, demanded by policy, and heard when they object."""
 
+import contextlib
+import fcntl
+import json
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from ledger.adapters.lock import INSTALLATION_LOCK
 from ledger.adapters.witness_state import WitnessState
 from tests.anchors.lab import RunningWitness
 from tests.cli.lab import Lab
+from tests.evidence.ledgers import alter
 
 WHY = ("--reason", "CVE fix")
 
@@ -121,6 +127,75 @@ def test_while_an_alarm_stands_nothing_is_recorded(accused: Lab, words: tuple[st
     assert refused.err.startswith("error: witness:w1 spoke against this ledger: the witness has cosigned ")
     assert f"\n  kept in {alarm}\nhint: keep ledger, tip guard and alarm file as they are" in refused.err
     assert events_of(accused) == before
+
+
+def test_an_alarm_that_came_while_a_command_waited_binds_it(accused: Lab) -> None:
+    """It began before the alarm, and records after it: so the alarms are read again when it has the lock."""
+    alarm, before = alarm_of(accused), events_of(accused)
+    kept = alarm.read_bytes()
+    alarm.unlink()
+    place = Path(accused.run("root_dir", "--raw").out.strip()) / INSTALLATION_LOCK
+    with place.open("r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = accused.start("upgrade", "4.4.1", "--wait", "60", *WHY)
+        _wait_for_reader(waiting.pid, place)
+        alarm.write_bytes(kept)
+    _, told = waiting.communicate(timeout=60)
+
+    assert waiting.returncode == 6, told
+    assert b"spoke against this ledger" in told
+    assert events_of(accused) == before
+
+
+def _wait_for_reader(pid: int, path: Path) -> None:
+    """Wait until process *pid* has the file open."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if any(entry.resolve() == path.resolve() for entry in Path(f"/proc/{pid}/fd").iterdir()):
+                return
+        time.sleep(0.02)
+    raise AssertionError
+
+
+def cut_back(host: Lab, size: int) -> None:
+    """Let the ledger end at *size*, with its receipts for that size, and take the guard away."""
+    outside = (
+        "DELETE FROM stored_events WHERE NOT EXISTS (SELECT 1 FROM log_leaf AS l WHERE "
+        "l.originator_id = stored_events.originator_id AND l.originator_version = stored_events.originator_version)"
+    )
+    alter(
+        host.ledger / "ledger.db",
+        ("DELETE FROM anchor WHERE size > ?", (size,)),
+        ("DELETE FROM log_leaf WHERE idx >= ?", (size,)),
+        outside,
+        ("DELETE FROM log_commit WHERE first_idx >= ?", (size,)),
+        ("DELETE FROM log_checkpoint WHERE size > ?", (size,)),
+        ("UPDATE log_tile SET hashes = substr(hashes, 1, 32 * ?)", (size,)),
+    )
+    (host.folder / "ledger.tip" / "tip").unlink()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_tip_is_accepted_only_if_the_witness_knows_of_no_more(watched: Lab, *, whole: bool) -> None:
+    """Its receipts for the shorter ledger are true: only the witness itself can tell (evidence.md 5.4)."""
+    assert watched.run("unpack", "4.4.1", *WHY).code == 0
+    assert watched.run("witness", "submit").code == 0
+    size = events_of(watched)
+    cut_back(watched, size if whole else size - 1)
+
+    answer = watched.run("recover", "--accept-tip", "--yes", "--reason", "guard lost", "--json")
+
+    if whole:
+        assert answer.code == 0, answer.err
+        assert answer.json["holders"] == ["witness:w1"]
+        assert watched.run("verify").code == 0
+    else:
+        assert answer.code == 6
+        assert json.loads(answer.err.splitlines()[-1])["kind"] == "failed"
+        assert events_of(watched) == size - 1
+        assert not (watched.folder / "ledger.tip" / "tip").exists()
+        assert alarm_of(watched).exists()
 
 
 def test_an_alarm_that_stands_is_shown_and_keeps_nobody_from_reading(accused: Lab) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from cli.app import main
 from ledger.adapters.ledger_folder import LedgerFolder
@@ -17,6 +18,7 @@ from ledger.application.audit_source import PartMissingError, PartWrongError
 from ledger.application.audit_trust import Guard
 from ledger.application.refill import NothingLostError, RefillDiffersError, RefillShortError
 from ledger.errors import LedgerError
+from tests.cli.schemas import schema_of
 
 from .bundles import leaves_of, sample, whole, write
 from .ledgers import Case, build, copy_case, edit_state, newest, record, redo, upgrades
@@ -190,6 +192,7 @@ def test_the_answer_of_the_command_as_json(
     assert main(["recover", "--json", "--refill", str(history.now.folder.path)]) == 0
 
     answer = json.loads(capsys.readouterr().out)
+    Draft202012Validator(schema_of("refill")).validate(answer)
     assert {key: answer[key] for key in ("schema", "first", "last", "tree_size", "event")} == {
         "schema": "release-ledger/refill/1",
         "first": 8,

@@ -1,0 +1,95 @@
+"""Mending the tip of a ledger: putting back what it lost, or accepting it as it is (evidence.md 5.4 and 5.5).
+
+A tip is accepted where its guard does not vouch for it: the guard is missing, damaged, that of
+another ledger, or behind by more than one commit. Nothing of that proves that the ledger is
+whole, or that it is not: only the operator can know, after a full verification. A guard that
+proves a cut or a fork is never a matter of opinion, so it is refused here as everywhere.
+
+The acceptance is an event directly behind the tip, and the guard is swapped to its note after
+its commit, as after any other. A process that ends between the two leaves the event and the
+guard as it was; accepting again then records a second event. It never takes the first for its
+own: whoever removes a guard once more must not find a way past the record.
+"""
+
+from collections import deque
+from pathlib import Path
+
+from ledger.adapters.audit_sqlite import SqliteSource, open_source
+from ledger.adapters.durable import make_folder
+from ledger.adapters.ledger_folder import open_folder
+from ledger.adapters.refill import Refilled, refill
+from ledger.adapters.tip_guard import (
+    Tip,
+    TipDamagedError,
+    TipForeignError,
+    TipPassedError,
+    judge_tip,
+    open_guard,
+)
+from ledger.application.audit_walk import SourceTiles
+from ledger.application.doubtful_tip import DoubtfulTip
+from ledger.domain.ledger_events import GuardFound
+from ledger.tlog.checkpoint import open_checkpoint
+from ledger.tlog.tiled_tree import root_of_size
+
+_PRIVATE = 0o700
+
+
+class TipDesk:
+    """The tip of the ledger in *folder*."""
+
+    def __init__(self, folder: Path) -> None:
+        self._places = open_folder(folder)
+
+    def doubt(self) -> DoubtfulTip | None:
+        """Return what is in doubt about the tip; None where its guard vouches for it, or nothing is recorded.
+
+        Raises: TipRollbackError, TipRewrittenError, TipKeyError; GuardAccessError; the errors of the key;
+        SignatureError, FormatError; PartMissingError.
+        """
+        places, key = self._places, self._places.read_key()
+        held = places.guard.read()
+        with open_source(places.database) as source:
+            newest = _newest(source)
+            if newest is None:
+                return None
+            tip, guarded = open_checkpoint(newest, logs=(key,)).checkpoint, None
+            found = GuardFound.MISSING
+            if held is not None:
+                try:
+                    guard = open_guard(held, log=key)
+                    judge_tip(guard, _tip_of(source, tip.size, guard.size))
+                except TipDamagedError:
+                    found = GuardFound.DAMAGED
+                except TipForeignError:
+                    found = GuardFound.FOREIGN
+                except TipPassedError as exc:
+                    found, guarded = GuardFound.PASSED, exc.guarded
+                else:
+                    return None
+        place = places.tip / "tip"
+        return DoubtfulTip(found=found, newest=newest, tip=tip, held=held, guarded=guarded, place=place)
+
+    def refill(self, bundle: Path, *, wait: float) -> Refilled:
+        """Put back what was lost, from *bundle*.
+
+        Raises: the errors of ``ledger.adapters.refill``.
+        """
+        return refill(self._places, bundle, wait=wait)
+
+    def make_room(self) -> None:
+        """Make the folder of the guard where it is gone.
+
+        Raises: WriteFailedError.
+        """
+        make_folder(self._places.tip, mode=_PRIVATE)
+
+
+def _newest(source: SqliteSource) -> bytes | None:
+    return next(iter(deque((note for _, note in source.checkpoints(-1)), maxlen=1)), None)
+
+
+def _tip_of(source: SqliteSource, size: int, guarded: int) -> Tip:
+    newer = [above for above, _ in source.checkpoints(guarded) if above is not None]
+    root = root_of_size(guarded, reader=SourceTiles(source)) if guarded <= size else b""
+    return Tip(size, newer, root)
