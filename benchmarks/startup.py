@@ -32,6 +32,9 @@ _FAST = (("--version",), ("versions",), ("root_dir",), ("root_dir", "--raw"))
 _READS = (
     ("versions", "--json"),
     ("versions", "--at", "2"),
+    ("versions", "--status", "permanent"),
+    ("nodes",),
+    ("nodes", "--json"),
     ("log",),
     ("log", "-n", "20", "--oneline"),
     ("log", "--json"),

@@ -9,6 +9,7 @@ COMMANDS: Mapping[str, str] = {
     "init": "Make a ledger and register the installation in it.",
     "register": "Register another installation.",
     "versions": "List the installed versions.",
+    "nodes": "List the nodes: what each runs, when it was last seen, which were left behind.",
     "root_dir": "Print the root folder of the installation.",
     "unpack": "Unpack a release without installing it.",
     "install": "Install a release, up or down.",

@@ -14,6 +14,7 @@ from cli.options import (
     FilterOptions,
     InstallationOptions,
     LeaveOptions,
+    NodeOptions,
     ReadOptions,
     RecoverOptions,
     RowOptions,
@@ -29,6 +30,7 @@ GROUPS = (
     FilterOptions,
     ExportOptions,
     RowOptions,
+    NodeOptions,
 )
 REQUIRED = object()
 

@@ -203,6 +203,42 @@ class RowOptions(Group):
     vsn: Annotated[list[str] | None, Option("--vsn", metavar="VERSION", help="This release; may be repeated.")] = None
 
 
+class KindChoice(StrEnum):
+    """What ``--kind`` takes."""
+
+    LIVE = "live"
+    REHEARSAL = "rehearsal"
+
+
+class NodeOrder(StrEnum):
+    """What ``--sort`` takes: in the order of registration, by name, lowest release first, longest unseen first."""
+
+    REGISTERED = "registered"
+    NODE = "node"
+    RUNNING = "running"
+    SEEN = "seen"
+
+
+class NodeOptions(Group):
+    """Which nodes are wanted, compared with what, in which order."""
+
+    target: Annotated[
+        str | None,
+        Option("--target", metavar="VERSION", help="Behind is who runs lower than this; else than its peers."),
+    ] = None
+    behind: Annotated[bool, Option("--behind", help="Left behind.")] = False
+    vsn: Annotated[
+        list[str] | None, Option("--vsn", metavar="VERSION", help="Running this release; may be repeated.")
+    ] = None
+    kind: Annotated[KindChoice | None, Option("--kind", help="Live nodes, or rehearsals.")] = None
+    open: Annotated[bool, Option("--open", help="With an open attempt.")] = False
+    half_permanent: Annotated[bool, Option("--half-permanent", help="Whose boot files disagree.")] = False
+    unseen_since: Annotated[
+        str | None, Option("--unseen-since", metavar="WHEN", help="Not seen since then, for example `30d ago`.")
+    ] = None
+    sort: Annotated[NodeOrder, Option("--sort", help="The order.")] = NodeOrder.REGISTERED
+
+
 class FilterOptions(Group):
     """Which events are wanted; all of them where nothing is given."""
 

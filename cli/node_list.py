@@ -1,0 +1,143 @@
+"""The list of nodes: which are wanted, in which order, as a table and as JSON."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from cli.listing import check_version
+from cli.options import NodeOptions, NodeOrder
+from cli.reading import Answer, ask, matched, now
+from cli.render_versions import node_label
+from cli.session import Session
+from cli.table import table_text
+from projections.roots import root_of
+from projections.standing import Standing, standings
+from projections.view import View
+from projections.when import bound_of, resolve_when
+
+SCHEMA = "release-ledger/node/1"
+COLUMNS = ("Node", "Running", "Permanent", "Boots next", "Behind", "Last seen", "How", "Open attempt")
+NOTHING = "-"
+
+
+class Listed(NamedTuple):
+    """The nodes that are wanted, of *total*, and the moment they rest on."""
+
+    standings: tuple[Standing, ...]
+    total: int
+    answer: Answer
+
+
+def list_nodes(wanted: NodeOptions, *, at: str | None, session: Session) -> int:
+    """Print the nodes that are wanted; return the exit code.
+
+    Raises: VsnError; the errors of reading a ledger; WhenError, NoSuchEventError, NodeUnknownError,
+    NothingRegisteredError.
+    """
+    for vsn in (*(wanted.vsn or ()), *((wanted.target,) if wanted.target else ())):
+        check_version(vsn)
+    listed = ask(session, lambda view, ledger: _listed(view, ledger, wanted, at=at, session=session))
+    session.terminal.write(nodes_json(listed) if session.json else nodes_text(listed.standings, session))
+    if not listed.standings:
+        session.terminal.complain(f"none of {listed.total} nodes is like that\n")
+    session.terminal.advise(listed.answer.rests_on)
+    return 0
+
+
+def nodes_text(found: Sequence[Standing], session: Session) -> str:
+    """Return the table; piped, its cells have tabs between them."""
+    return table_text(COLUMNS, [_cells(standing) for standing in found], session)
+
+
+def nodes_json(listed: Listed) -> str:
+    """Return one line of JSON for each node; what is not known is a missing member."""
+    as_of: dict[str, object] = {"tree_size": listed.answer.size}
+    if listed.answer.root:
+        as_of["root"] = listed.answer.root
+    return "".join(
+        json.dumps(_record(standing) | {"as_of": as_of}, separators=(",", ":")) + "\n" for standing in listed.standings
+    )
+
+
+def _listed(view: View, ledger: sqlite3.Connection, wanted: NodeOptions, *, at: str | None, session: Session) -> Listed:
+    position = resolve_when(view, at, now=now()) if at else None
+    number = None if position is None else position.number
+    size = view.size() if number is None else number + 1
+    # Whoever is left out of the list still counts for what is behind.
+    nodes = view.nodes(at=number)
+    named = {node.stream for node in matched(nodes, session)}
+    every = standings(nodes, view.seen(at=number), target=wanted.target)
+    unseen = None if wanted.unseen_since is None else bound_of(view, wanted.unseen_since, now=now())
+    found = (s for s in every if s.table.stream in named and _is_wanted(s, wanted, unseen))
+    answer = Answer(nodes, size, root_of(ledger, size), position is not None and position.stamped_later)
+    return Listed(tuple(_sorted(found, wanted.sort)), len(named), answer)
+
+
+def _is_wanted(standing: Standing, wanted: NodeOptions, unseen: int | str | None) -> bool:
+    table = standing.table
+    return (
+        (not wanted.behind or standing.behind is not None)
+        and (not wanted.vsn or table.running in wanted.vsn)
+        and (wanted.kind is None or table.kind == wanted.kind)
+        and (not wanted.open or table.open_attempt is not None)
+        and (not wanted.half_permanent or not table.boots_agree)
+        and (unseen is None or _last_seen(standing, unseen) < unseen)  # type: ignore[operator] # in the type of the bound
+    )
+
+
+def _last_seen(standing: Standing, bound: int | str) -> int | str:
+    return standing.sight.number if isinstance(bound, int) else standing.sight.recorded_at
+
+
+def _sorted(found: Iterator[Standing], order: NodeOrder) -> Sequence[Standing]:
+    if order is NodeOrder.NODE:
+        return sorted(found, key=lambda s: s.table.node)
+    if order is NodeOrder.SEEN:
+        return sorted(found, key=lambda s: s.sight.number)
+    if order is NodeOrder.RUNNING:
+        from ledger.domain.version import Vsn  # noqa: PLC0415 # only this order pays for it
+
+        none = Vsn(0, 0, 0)
+        return sorted(found, key=lambda s: Vsn.known(s.table.running) or none)
+    return tuple(found)
+
+
+def _cells(standing: Standing) -> tuple[str, ...]:
+    table, sight = standing.table, standing.sight
+    intent = table.open_attempt
+    return (
+        node_label(table),
+        table.running or NOTHING,
+        table.permanent or NOTHING,
+        (table.boots_next or NOTHING) + ("" if table.boots_agree else " (boot files disagree)"),
+        standing.behind or NOTHING,
+        f"{sight.recorded_at[:19]}Z",
+        f"{sight.type}, {sight.driver}",
+        NOTHING if intent is None else f"{intent.verb} {intent.to or ''}".strip(),
+    )
+
+
+def _record(standing: Standing) -> dict[str, object]:
+    table, sight = standing.table, standing.sight
+    intent = table.open_attempt
+    record: dict[str, object] = {
+        "schema": SCHEMA,
+        "node": table.node,
+        "stream": table.stream,
+        "kind": table.kind,
+        "root_dir": table.root,
+        "facts": _known(table.facts._asdict()),
+        "running": table.running,
+        "permanent": table.permanent,
+        "boots_next": table.boots_next,
+        "boot_files_agree": table.boots_agree,
+        "behind": standing.behind,
+        "last_seen": {"event": sight.number, "at": sight.recorded_at, "type": sight.type, "driver": sight.driver},
+        "open_attempt": None if intent is None else _known(intent._asdict()),
+    }
+    return _known(record)
+
+
+def _known(record: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in record.items() if value is not None}
