@@ -7,20 +7,20 @@ A look boots a node that does not run, and rolls a broken-off change of the boot
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ledger.adapters.embedded_node import EmbeddedNode
 from ledger.adapters.embedded_state import EmbeddedState
 from ledger.adapters.installation import Installation
 from ledger.adapters.lock import FileLock
+from ledger.dataclass import dataclass, replace
 
 
 @dataclass(frozen=True)
 class FilesToCome(Installation):
     """The files of a root, with boot files that are still to be written."""
 
-    texts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    texts: Mapping[str, str]
 
     def boot_file(self, path: Path) -> bytes:
         """Return what a boot file will hold."""
