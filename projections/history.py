@@ -94,12 +94,14 @@ class LimitError(UsageError):
 class HistoryFilter:
     """Which events are wanted; a part that is None or empty wants all.
 
-    *since* and *until* are inclusive: a number of an event, or a time as events store it.
+    *since* and *until* are inclusive: a number of an event, or a time as events store it. *before*
+    is a number that no event of them reaches, whatever its time.
     *failed* wants what did not succeed; *limit* counts from the newest.
     """
 
     since: int | str | None = None
     until: int | str | None = None
+    before: int | None = None
     types: tuple[str, ...] = ()
     vsn: str | None = None
     actor: str | None = None
@@ -120,6 +122,7 @@ class HistoryFilter:
         return (
             (self.since is None or _place(line, self.since) >= self.since)  # type: ignore[operator] # _place answers in the type it was asked in
             and (self.until is None or _place(line, self.until) <= self.until)  # type: ignore[operator] # as above
+            and (self.before is None or line.number < self.before)
             and (not self.types or line.type in self.types)
             and (self.vsn is None or self.vsn in line.vsns)
             and (self.actor is None or self.actor == line.actor)

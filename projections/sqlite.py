@@ -52,7 +52,7 @@ class SqliteView:
 
     def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
         """Return the lines that are wanted, newest first, a page at a time."""
-        size = self.size()
+        size = self.size() if wanted.before is None else min(wanted.before, self.size())
         chosen, parameters = _chosen(wanted)
         low, left = -1, size if wanted.limit is None else wanted.limit
         if oldest_first and left < size:
@@ -107,13 +107,14 @@ class SqliteView:
         ).fetchone()
         return None if newest is None else int(newest)
 
-    def ids_starting(self, prefix: str) -> tuple[tuple[str, int], ...]:
+    def ids_starting(self, prefix: str, *, before: int | None = None) -> tuple[tuple[str, int], ...]:
         """Return up to two ids, of events and of attempts, with this start, each with its last event."""
         # "g" is the first text after every id with this start: ids are hexadecimal digits and hyphens.
         rows = self._views.execute(
-            "SELECT event_id, idx FROM history WHERE event_id >= ?1 AND event_id < ?1 || 'g' UNION ALL"
-            " SELECT attempt, last_event FROM attempt WHERE attempt >= ?1 AND attempt < ?1 || 'g' LIMIT 2",
-            (prefix,),
+            "SELECT event_id, idx FROM history WHERE event_id >= ?1 AND event_id < ?1 || 'g' AND idx < ?2 UNION ALL"
+            " SELECT attempt, last_event FROM attempt"
+            " WHERE attempt >= ?1 AND attempt < ?1 || 'g' AND first_event < ?2 LIMIT 2",
+            (prefix, 2**62 if before is None else before),
         )
         return tuple((found, number) for found, number in rows)
 

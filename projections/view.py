@@ -62,6 +62,9 @@ class View(Protocol):
         """Return the highest number of an event whose ``recorded_at`` is *moment* or before."""
         ...
 
-    def ids_starting(self, prefix: str) -> tuple[tuple[str, int], ...]:
-        """Return up to two ids, of events and of attempts, with this start, each with its last event."""
+    def ids_starting(self, prefix: str, *, before: int | None = None) -> tuple[tuple[str, int], ...]:
+        """Return up to two ids, of events and of attempts, with this start, each with its last event.
+
+        With *before* they are those that the events below this number have; the last event may lie beyond.
+        """
         ...

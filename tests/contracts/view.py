@@ -14,6 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from projections.history import WORDS, HistoryFilter
+from projections.past import PastView
 from projections.view import View
 from tests.projections.histories import VSNS, Leaf, Move, histories, played, time_of, uuid_of
 from tests.projections.independent import envelopes_of, name_of, nodes_after, seen_after
@@ -26,6 +27,7 @@ FILTERS = st.builds(
     until=st.none()
     | st.integers(0, 30)
     | st.integers(-5, 90).map(lambda m: time_of(1_790_000_000_000_000 + m * 60_000_000)),
+    before=st.none() | st.integers(0, 30),
     types=st.lists(st.sampled_from(sorted(WORDS)), max_size=3).map(tuple),
     vsn=st.none() | st.sampled_from(VSNS),
     actor=st.none() | st.sampled_from(("os:0", "os:1")),
@@ -274,6 +276,34 @@ class ViewContract(ABC):
             afresh.catch_up()
 
             assert kept.rows() == afresh.rows()
+
+    @settings(max_examples=40, deadline=None)
+    @given(log=histories(max_size=20), last=st.integers(0, 30), wanted=FILTERS, moment=st.integers(-5, 90))
+    def test_a_view_as_it_was_answers_as_it_did_then(
+        self, log: tuple[Leaf, ...], last: int, wanted: HistoryFilter, moment: int
+    ) -> None:
+        """PRODUCT section 4: reads take ``--at WHEN``; notes of later, and outcomes, are not known then."""
+        assume(log)
+        last = min(last, len(log) - 1)
+        then = time_of(1_790_000_000_000_000 + moment * 60_000_000)
+        with self.opened() as kept, self.opened() as kept_then:
+            kept.append(log)
+            kept.catch_up()
+            kept_then.append(log[: last + 1])
+            kept_then.catch_up()
+            past, real = PastView(kept.view, last=last), kept_then.view
+
+            assert (past.size(), past.nodes(), past.notes()) == (real.size(), real.nodes(), real.notes())
+            assert past.nodes(at=last // 2) == real.nodes(at=last // 2)
+            assert [*past.lines(wanted)] == [*real.lines(wanted)]
+            assert [*past.lines(wanted, oldest_first=True)] == [*real.lines(wanted, oldest_first=True)]
+            assert (past.newest_at(then), past.latest_time(last)) == (real.newest_at(then), real.latest_time(last))
+            for envelope in envelopes_of(log):
+                attempt = envelope.get("attempt", "")
+                assert past.attempt(attempt) == real.attempt(attempt)
+                assert past.attempt_events(attempt) == real.attempt_events(attempt)
+                for name in (attempt or envelope["event_id"], envelope["event_id"]):
+                    assert set(past.ids_starting(name)) == set(real.ids_starting(name))
 
     def test_a_view_asked_twice_takes_every_event_once(self) -> None:
         log = played(())

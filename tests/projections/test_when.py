@@ -65,8 +65,9 @@ class TimesView:
     def newest_at(self, moment: str) -> int | None:
         return max((n for n, found in enumerate(self._times) if found <= moment), default=None)
 
-    def ids_starting(self, prefix: str) -> tuple[tuple[str, int], ...]:
-        return tuple((name, n) for n, name in enumerate((ID, OTHER_ID)) if name.startswith(prefix))
+    def ids_starting(self, prefix: str, *, before: int | None = None) -> tuple[tuple[str, int], ...]:
+        ids = enumerate((ID, OTHER_ID)[:before])
+        return tuple((name, n) for n, name in ids if name.startswith(prefix))
 
 
 def at(minute: int) -> str:
