@@ -1,9 +1,9 @@
 """A tip for which the tip guard does not vouch, as it was verified and is accepted (evidence.md 5.4)."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from ledger.dataclass import dataclass
 from ledger.domain.ledger_events import GuardFound
 from ledger.tlog.checkpoint import Checkpoint
 
