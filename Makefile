@@ -17,7 +17,7 @@ help:
 	@echo "make demo   an upgrade from nothing to a record, on a made-up installation"
 	@echo "make test   lint, then every test"
 	@echo "make lint   ruff, mypy, import contracts"
-	@echo "make faults every command broken at every write, in every way: about an hour"
+	@echo "make faults every command broken at every write, in every way: about two hours"
 	@echo "make bench  the budgets, as ratios"
 	@echo "make man    the manual page, from the table of commands"
 	@echo "make clean  remove what make made"
@@ -47,7 +47,8 @@ unit: $(READY)
 faults: $(READY)
 	@$(BIN)/python -m tests.faults
 	@RELEASE_LEDGER_ALL_FAULTS=1 $(BIN)/python -m pytest -n $(WORKERS) tests/faults/test_strace.py \
-	  tests/faults/test_random_kills.py
+	  tests/faults/test_random_kills.py tests/lab/test_node_faults.py
+	@$(BIN)/python -m tests.lab.killing
 
 lint: $(READY)
 	@$(BIN)/ruff check --quiet .

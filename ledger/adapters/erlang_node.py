@@ -25,6 +25,7 @@ from ledger.adapters.erl_call import CallFailedError, CallFault
 from ledger.adapters.erlang_terms import Atom, Term
 from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.node_connection import NodeConnection
+from ledger.adapters.node_failure import failure_of
 from ledger.adapters.node_install import InstallAnswer, InstallGoesOnError, answer_of
 from ledger.adapters.node_recipes import REREAD, install, make_permanent, remove, set_unpacked
 from ledger.adapters.node_restart import restart_node
@@ -252,7 +253,7 @@ class ErlangNode:
             case Atom("ok"):
                 return
             case (Atom("failed"), bytes(reason)):
-                raise StepFailedError(call, vsn, reason.decode(errors="replace"))
+                raise failure_of(self._files, call, vsn, reason.decode(errors="replace"))
             case _:
                 raise StepFailedError(call, vsn, "an answer that is none of ours")
 

@@ -54,6 +54,7 @@ def _run(point: int) -> None:
         (bootstrap.RecordOfCommand, "record"),
         (erlang_node, "stage"),
         (erlang_node, "place"),
+        (erlang_node, "restart_node"),
     ):
         setattr(owner, name, killing(getattr(owner, name)))
 
