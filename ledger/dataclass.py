@@ -50,7 +50,7 @@ class _Field(NamedTuple):
 class _Shape:
     """The fields of one class, as the methods need them; *checked*: it has a ``__post_init__``."""
 
-    __slots__ = ("_key", "blank", "checked", "factories", "fields", "positional", "required")
+    __slots__ = ("blank", "checked", "factories", "fields", "key", "positional", "required")
 
     def __init__(self, fields: Mapping[str, _Field], *, checked: bool) -> None:
         self.fields, self.checked = fields, checked
@@ -61,15 +61,15 @@ class _Shape:
         made = [name for name, _ in self.factories]
         self.required = {name for name, default in self.blank.items() if default is MISSING and name not in made}
         self.positional = [name for name, field in fields.items() if not field.kw_only]
-        self._key: Callable[[Any], object] | None = None
+        self.key = _key_of([name for name, field in fields.items() if field.compare])
 
-    def key_of(self, instance: object) -> object:
-        """Return what an instance is compared by."""
-        if self._key is None:
-            names = [name for name, field in self.fields.items() if field.compare]
-            # Of a single name attrgetter gives the bare value: the same name twice makes it a tuple.
-            self._key = attrgetter(*(names if len(names) > 1 else names * 2)) if names else lambda _: ()
-        return self._key(instance)
+
+def _key_of(names: Sequence[str]) -> Callable[[object], object]:
+    """Return what gives the values that two instances are compared by."""
+    if not names:
+        return lambda _: ()
+    # Of a single name attrgetter gives the bare value: the same name twice makes it a tuple.
+    return attrgetter(*names) if len(names) > 1 else attrgetter(names[0], names[0])
 
 
 class _Shaped:
@@ -83,25 +83,24 @@ class _Shaped:
             placed = dict(zip(shape.positional, args, strict=False))
             if len(args) > len(placed) or not placed.keys().isdisjoint(given):
                 raise TypeError(_mismatch(self, args, given))
-            given = placed | given
-        values = shape.blank | given
-        if len(values) > len(shape.blank) or not shape.required <= given.keys():
-            raise TypeError(_mismatch(self, args, given))
-        for name, factory in shape.factories:
-            if name not in given:
-                values[name] = factory()
-        self.__dict__.update(values)
+            given = placed | given if given else placed
+        if len(given) != len(shape.blank) or given.keys() != shape.blank.keys():
+            if not shape.required <= given.keys() <= shape.blank.keys():
+                raise TypeError(_mismatch(self, args, given))
+            made = {name: factory() for name, factory in shape.factories if name not in given}
+            given = shape.blank | made | given
+        self.__dict__.update(given)
         if shape.checked:
             self.__post_init__()  # type: ignore[attr-defined] # the shape says that there is one
 
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
             return NotImplemented
-        shape = self.__shape__
-        return shape.key_of(self) == shape.key_of(other)
+        key = self.__shape__.key
+        return key(self) == key(other)
 
     def __hash__(self) -> int:
-        return hash(self.__shape__.key_of(self))
+        return hash(self.__shape__.key(self))
 
     def __repr__(self) -> str:
         shown = [f"{name}={getattr(self, name)!r}" for name, field in self.__shape__.fields.items() if field.repr]

@@ -107,7 +107,7 @@ def _outcome(do: Callable[[], object]) -> tuple[type[Any], object]:
 
 
 def _told(made: Any) -> object:  # noqa: ANN401 # an instance of any of the classes
-    return repr(made).rpartition(".")[2], {name: made.__dict__[name] for name in made.__dict__}
+    return repr(made).rpartition(".")[2], {name: made.__dict__[name] for name in sorted(made.__dict__)}
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0].__name__)

@@ -22,7 +22,7 @@ text at all the outcome is terms or `ErlangTermError`: size, depth and digits ar
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from ledger.dataclass import dataclass
 from ledger.errors import RefusedError
@@ -116,8 +116,7 @@ def _is_character(code: int) -> bool:
     return 0 <= code < 0xD800 or 0xDFFF < code <= 0x10FFFF  # noqa: PLR2004 # the bounds of Unicode scalar values
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str
     text: str
     start: int
@@ -133,7 +132,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens = self._scan()
-        self._next = _Token(_END, "", 0)
+        self._end = self._next = _Token(_END, "", len(text))
         self._advance()
 
     def forms(self) -> Iterator[Term]:
@@ -152,11 +151,10 @@ class _Reader:
             if found.lastgroup and found.lastgroup != "blank":
                 yield _Token(found.lastgroup, found.group(), position)
             position = found.end()
-        yield _Token(_END, "", position)
 
     def _advance(self) -> _Token:
         taken = self._next
-        self._next = next(self._tokens, _Token(_END, "", len(self._text)))
+        self._next = next(self._tokens, self._end)
         return taken
 
     def _error(self, problem: str, position: int) -> ErlangTermError:
