@@ -1,27 +1,31 @@
-"""The evidence inside a page: JSON that the script of the page reads and nothing else does.
+"""The evidence inside a page: lines that the script of the page reads and nothing else does.
 
-::
+The first line is the head, an object; then come, a line each, as many as *counts* says::
 
-    {"origin", "size", "vkey", "whole",
-     "strings":     [text, …]                               texts that envelopes share
-     "events":      [[index, leaf hash, envelope], …]       one a line
-     "pieces":      [[level, index, hash], …]               subtrees without an event of the page
-     "checkpoints": [[size, root, key id and signature], …]  the oldest first; a whole note where it has more
-     "attempts":    {attempt: [verb, version, outcome]}     where not all events are in the page
-     "fell":        [index, …]                              clocks set back against an event that is not
-     "streams":     [[stream, node, rehearsal], …]
-     "states":      [[index, since, stream, kept, ending, [[version, status], …], node if another then], …]}
+    {"origin", "size", "vkey", "whole", "counts",
+     "sample":      [number, seed], or null
+     "attempts":    {attempt: [verb, version, outcome, first event]}
+     "fell":        [index, …]                   clocks set back
+     "streams":     [[stream, node, rehearsal], …]}
+    [index, leaf hash, envelope]                 events
+    text                                         texts that envelopes share
+    [level, index, hash]                         subtrees without an event of the page
+    [size, root, key id and signature]           checkpoints, the oldest first; a whole note where it has more
+    [index, since, stream, kept, ending, [[version, status], …], node if another then]   states
 
-Hashes and signatures are base64. An envelope stands as an object: written again by
-``JSON.stringify`` it gives the bytes of the leaf, because these are canonical and its members
-keep their order; one for which that does not hold stands as text. In an envelope ``~n`` is the
-n-th of the strings, n in base 36, and a text that begins with ``~`` has one more in front.
-Whatever could end a script element or a line of one is escaped.
+*attempts*, *fell*, *streams* and the states are what events outside the page would tell; a whole
+page has none of them, because its script makes them from its events. Hashes and signatures are
+base64. An envelope stands as an object: written again by ``JSON.stringify`` it gives the bytes
+of the leaf, because these are canonical and its members keep their order; one for which that
+does not hold stands as text. In an envelope ``~n`` is the n-th of the shared texts, n in base
+36, and a text that begins with ``~`` has one more in front. Whatever could end a script element
+or a line of one is escaped. A line stands exactly as ``safe_json`` writes its value.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from cli.report.model import Report
 from cli.report.states import changes_of
@@ -36,25 +40,16 @@ _ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 
 def embedded(report: Report) -> str:
-    """Return the evidence of *report* as JSON that may stand in a script element."""
+    """Return the evidence of *report* as lines that may stand in a script element."""
     strings = _shared([stored.envelope for _, stored in report.events])
-    members: Mapping[str, Sequence[object] | object] = {
-        "origin": report.checkpoint.origin,
-        "size": report.checkpoint.size,
-        "vkey": None if report.origin.vkey is None else str(report.origin.vkey),
-        "whole": report.whole,
-        "strings": list(strings),
-        "events": [
-            [line.number, _base64(stored.leaf_hash), _envelope(stored, strings)] for line, stored in report.events
-        ],
-        "pieces": [[piece.level, piece.index, _base64(piece.digest)] for piece in report.pieces],
-        "checkpoints": [_note(note, report.checkpoint.origin) for note in reversed(report.notes)],
-        "attempts": _attempts(report),
-        "fell": [line.number for line in report.lines if line.clock_fell],
-        "streams": streams_of(report),
-        "states": list(_states(report)),
-    }
-    return "{" + ",\n".join(f'"{name}":{_written(value)}' for name, value in members.items()) + "}"
+    parts: Sequence[Sequence[object]] = (
+        [[line.number, _base64(stored.leaf_hash), _envelope(stored, strings)] for line, stored in report.events],
+        list(strings),
+        [[piece.level, piece.index, _base64(piece.digest)] for piece in report.pieces],
+        [_note(note, report.checkpoint.origin) for note in reversed(report.notes)],
+        list(_states(report)),
+    )
+    return "\n".join(safe_json(value) for value in (_head(report, parts), *chain.from_iterable(parts)))
 
 
 def safe_json(value: object) -> str:
@@ -67,10 +62,19 @@ def streams_of(report: Report) -> list[tuple[str, str, bool]]:
     return list({state.stream: (state.stream, state.node, state.rehearsal) for state in report.states or ()}.values())
 
 
-def _written(value: object) -> str:
-    if not isinstance(value, list):
-        return safe_json(value)
-    return "[" + ",\n".join(map(safe_json, value)) + "]"
+def _head(report: Report, parts: Sequence[Sequence[object]]) -> Mapping[str, object]:
+    population = report.population
+    return {
+        "origin": report.checkpoint.origin,
+        "size": report.checkpoint.size,
+        "vkey": None if report.origin.vkey is None else str(report.origin.vkey),
+        "whole": report.whole,
+        "counts": [len(part) for part in parts],
+        "sample": None if population.seed is None else [report.wanted.sample, population.seed],
+        "attempts": _attempts(report),
+        "fell": [] if report.whole else [line.number for line in report.lines if line.clock_fell],
+        "streams": streams_of(report),
+    }
 
 
 def _envelope(stored: StoredEvent, strings: Mapping[str, str]) -> object:
@@ -121,9 +125,9 @@ def _note(note: bytes, origin: str) -> object:
     return [checkpoint.size, _base64(checkpoint.root), _base64(line.key_id + line.payload)]
 
 
-def _attempts(report: Report) -> Mapping[str, tuple[str | None, ...]]:
+def _attempts(report: Report) -> Mapping[str, tuple[str | int | None, ...]]:
     rows = {} if report.whole else report.attempts
-    return {name: (row.verb, row.vsn, row.outcome) for name, row in rows.items()}
+    return {name: (row.verb, row.vsn, row.outcome, row.first_event) for name, row in rows.items()}
 
 
 def _states(report: Report) -> Iterator[Sequence[object]]:

@@ -130,7 +130,7 @@ def gather(view: View, ledger: sqlite3.Connection, *, wanted: Wanted, origin: Or
     Raises: TooManyEventsError, NothingToReportError; the errors of reading a record and of its tree.
     """
     reader = EvidenceReader(ledger)
-    checkpoint = _checkpoint(reader.note(view.size()))
+    checkpoint = checkpoint_of(reader.note(view.size()))
     chosen = (line for line in view.lines(wanted.filters, oldest_first=True) if line.number < checkpoint.size)
     lines = tuple(islice(chosen, MOST_EVENTS))
     if not lines:
@@ -140,7 +140,6 @@ def gather(view: View, ledger: sqlite3.Connection, *, wanted: Wanted, origin: Or
     events = tuple(zip(lines, _events(ledger, lines), strict=True))
     whole = len(lines) == checkpoint.size
     attempts = {line.attempt: row for line in lines if line.attempt and (row := view.attempt(line.attempt))}
-    first, last = (0, checkpoint.size - 1) if whole else (lines[0].number, lines[-1].number)
     return Report(
         origin=origin,
         wanted=wanted,
@@ -150,13 +149,18 @@ def gather(view: View, ledger: sqlite3.Connection, *, wanted: Wanted, origin: Or
         pieces=() if whole else tuple(_pieces(reader, checkpoint, [line.number for line in lines])),
         attempts=attempts,
         held=tuple(reader.held_copies(checkpoint.size)),
-        states=states_of(view, first=first, last=last, node=wanted.filters.node),
+        states=() if whole else _states(view, lines, wanted),
         exceptions=exceptions_of(
             events, open_attempts=[name for name, row in attempts.items() if row.outcome == "open"]
         ),
         population=population_of(lines, attempts=attempts, sample=wanted.sample, seed=wanted.seed),
         packages=tuple(_packages(events)),
     )
+
+
+def _states(view: View, lines: Sequence[Line], wanted: Wanted) -> tuple[State, ...] | None:
+    """Return what the script of a page of some events cannot fold from them."""
+    return states_of(view, first=lines[0].number, last=lines[-1].number, node=wanted.filters.node)
 
 
 def _events(ledger: sqlite3.Connection, lines: Sequence[Line]) -> Iterator[StoredEvent]:
@@ -170,7 +174,11 @@ def _events(ledger: sqlite3.Connection, lines: Sequence[Line]) -> Iterator[Store
         start = stop
 
 
-def _checkpoint(note: bytes) -> Checkpoint:
+def checkpoint_of(note: bytes) -> Checkpoint:
+    """Return what a stored note says.
+
+    Raises: EvidenceReadError.
+    """
     try:
         return Checkpoint.parse(Note.parse(note).text)
     except FormatError as exc:
@@ -185,7 +193,7 @@ def _notes(reader: EvidenceReader, size: int) -> Iterator[bytes]:
         except UnsignedRecordError:
             return
         yield note
-        size = min(size, _checkpoint(note).size) - 1
+        size = min(size, checkpoint_of(note).size) - 1
 
 
 def _pieces(reader: EvidenceReader, checkpoint: Checkpoint, numbers: Sequence[int]) -> Iterator[Piece]:

@@ -19,14 +19,27 @@ from cli.report.embedded import embedded
 from cli.report.exceptions import counted
 from cli.report.model import Report
 from cli.report.scope import LIMITS, gaps_of, nodes_of
-from cli.report.swimlane import drawn, picture_of
 from ledger.tlog.notation import print_base64
+
+# The parts of the script, in the order in which one uses the other; together they are one function.
+SCRIPT_PARTS = ("bytes", "data", "tree", "notes", "words", "tables", "stated", "rows", "picture", "verdict", "main")
+MOST_ROWS = 200  # of exceptions, written beforehand; rows.js has the same number
+MOST_NUMBERS = 50  # of events beside a package; rows.js has the same number
+_PARTS = (
+    ("scope", "Scope and gaps"),
+    ("exceptions", "Exceptions"),
+    ("timeline", "Releases over time"),
+    ("attempts", "Attempts and events"),
+    ("checkpoints", "Checkpoints"),
+    ("packages", "Packages"),
+    ("controls", "Controls"),
+    ("limits", "Limits"),
+)
 
 
 def page(report: Report) -> str:
     """Return the page of *report*."""
-    style, script = _own("style.css"), _own("script.js")
-    picture = None if not report.states else picture_of(report.states, report.lines)
+    style, script, evidence = _own("style.css"), _script(), embedded(report)
     return (
         _environment()
         .get_template("page.html")
@@ -34,17 +47,20 @@ def page(report: Report) -> str:
             report=report,
             policy=_policy(style, script),
             style=Markup(style),  # noqa: S704 # our own file
-            script=Markup(script),  # noqa: S704 # our own file
-            evidence=Markup(embedded(report)),  # noqa: S704 # escaped for a script element
+            script=Markup(script),  # noqa: S704 # our own files
+            evidence=Markup(evidence),  # noqa: S704 # escaped for a script element
+            evidence_sha256=sha256(evidence.encode()).hexdigest(),
+            parts=_PARTS,
             root=print_base64(report.checkpoint.root).decode(),
             nodes=nodes_of(report),
             gaps=tuple(gaps_of(report)),
+            outcomes=", ".join(f"{number} {outcome}" for outcome, number in report.population.outcomes.items()),
             limits=LIMITS,
             counts=tuple(counted(report.exceptions)),
-            picture=picture,
-            drawing=None if picture is None else Markup(drawn(picture)),  # noqa: S704 # drawn() escapes its texts
             controls=tuple(controls_rows(report.lines)),
             holders=tuple(_holders(report)),
+            most_rows=MOST_ROWS,
+            most_numbers=MOST_NUMBERS,
             first_time=min(line.recorded_at for line in report.lines),
             last_time=max(line.recorded_at for line in report.lines),
         )
@@ -67,6 +83,12 @@ def _policy(style: str, script: str) -> str:
 
 def _digest(text: str) -> str:
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+@cache
+def _script() -> str:
+    parts = "".join(_own(f"{name}.js") for name in SCRIPT_PARTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
 @cache

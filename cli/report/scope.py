@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cli.report.model import Report
+from cli.report.model import Report, checkpoint_of
 
 LIMITS = (
     "Integrity is not truth: that events were not changed does not say that they were true when they were recorded.",
@@ -32,7 +32,9 @@ def gaps_of(report: Report) -> Iterator[str]:
     yield from _of_clocks(report)
     open_attempts = sum(row.outcome == "open" for row in report.attempts.values())
     if open_attempts:
-        yield f"no outcome: {open_attempts} attempts in this page were still open when it was made"
+        attempts = "1 attempt" if open_attempts == 1 else f"{open_attempts} attempts"
+        yield f"no outcome: {attempts} in this page had no recorded end when it was made"
+    yield from _of_checkpoints(report)
     yield "not asked: no node was asked for this page; `release-ledger check` compares record, disk and memory"
     if report.states is None:
         yield "not drawn: the period has too many changes for a picture; narrow it with --since and --until"
@@ -49,6 +51,18 @@ def _of_registrations(report: Report) -> Iterator[str]:
     for line in report.lines:
         if line.type == "installation_registered":
             yield f"not known: what was done to {line.node} before event {line.number}; its state then is a claim"
+
+
+def _of_checkpoints(report: Report) -> Iterator[str]:
+    """Yield which commits have no checkpoint in the page; each got one when it was recorded."""
+    commits = [stored.envelope["commit_id"] for _, stored in report.events]
+    ends = {n for n, (one, other) in enumerate(zip(commits, (*commits[1:], None), strict=True), 1) if one != other}
+    missing = len(ends - {checkpoint_of(note).size for note in report.notes})
+    if not report.whole or (missing and len(report.notes) == 1):
+        yield "checkpoints: only the newest is in this page; those of earlier commits are not checked here"
+    elif missing:
+        commits_said = "1 commit" if missing == 1 else f"{missing} commits"
+        yield f"checkpoints: {commits_said} in this page ended without one of its own"
 
 
 def _of_clocks(report: Report) -> Iterator[str]:

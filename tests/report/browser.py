@@ -66,7 +66,11 @@ class Browser:
         return str(self.run("return document.getElementById('verdict').dataset.verdict"))
 
     def bad_rows(self) -> list[int]:
-        """Return the numbers of the rows that are red."""
+        """Return the numbers of the rows that are red, after following the link of the verdict to the first."""
+        self.run("const link = document.querySelector('#verdict-link a'); if (link) link.click()")
+        self.wait(
+            "const a = document.querySelector('#verdict-link a'); return !a || document.querySelector('#rows tr.bad')"
+        )
         rows = self.run("return [...document.querySelectorAll('#rows tr.bad')].map((row) => row.id)")
         return [int(str(row).removeprefix("event-")) for row in rows]
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -33,7 +34,10 @@ HOSTILE = (
 )
 Evidence = dict[str, Any]
 _PLACE = frozenset({"originator_id", "originator_version", "context"})
-_BLOCK = re.compile(r'(<script type="application/json" id="evidence">)(.*?)(</script>)', re.DOTALL)
+_BLOCK = re.compile(
+    r'<script type="application/json" id="evidence" data-sha256="([0-9a-f]{64})">(.*?)</script>', re.DOTALL
+)
+PARTS = ("events", "strings", "pieces", "checkpoints", "states")
 
 
 class _Clock:
@@ -103,15 +107,27 @@ def _closing(world: _Events) -> Iterator[AnyEvent]:
         root="/opt/<emqx>",
         table_sha256=table_digest(node.tables),
     )
-    yield from _of_ledger(replace(context, node=None))
+    yield from _of_ledger(replace(context, node=None, reason="a reason"), first=len(world.events) + 3)
 
 
-def _of_ledger(context: Context) -> Iterator[AnyEvent]:
-    """Yield an event of every class that belongs to no installation, with values of the right types."""
-    values: Mapping[object, object] = {int: 9, str: "0" * 64, tuple[str, ...]: ("first line", "<b>second</b>")}
+def _of_ledger(context: Context, *, first: int) -> Iterator[AnyEvent]:
+    """Yield an event of every class that belongs to no installation; they are numbered from *first* on."""
+    text = "0" * 64
+    values: Mapping[object, object] = {
+        int: 9,
+        int | None: 9,
+        str: text,
+        str | None: text,
+        tuple[str, ...]: ("first line", "<b>second</b>"),
+    }
     for version, kind in enumerate(LEDGER_CLASSES, 1):
         hints = get_type_hints(kind)
-        own = {field.name: values[hints[field.name]] for field in fields(kind) if field.name not in _PLACE}
+        chosen = {"found": "passed", "tree_size": first + version - 1}
+        own = {
+            field.name: chosen.get(field.name, values[hints[field.name]])
+            for field in fields(kind)
+            if field.name not in _PLACE
+        }
         yield kind(originator_version=version, context=context, **own)  # type: ignore[arg-type] # values are by type
 
 
@@ -146,26 +162,56 @@ def report(lab: Lab, target: Path, *options: str) -> Path:
 
 @dataclass(frozen=True)
 class Altered:
-    """A page altered behind its back: *change* gets the evidence, texts and all."""
+    """A page altered behind its back: *change* gets the evidence, texts and all.
+
+    Whoever alters it is careful: the numbers of lines and the digest are those of the altered evidence.
+    """
 
     page: Path
 
     def by(self, change: Callable[[Evidence], None], target: Path) -> Path:
         """Write the altered copy to *target*."""
-        text = self.page.read_text(encoding="utf-8")
-        found = _BLOCK.search(text)
-        assert found is not None
-        evidence = json.loads(found[2])
+        evidence = evidence_of(self.page)
         before = json.dumps(evidence)
         change(evidence)
         assert json.dumps(evidence) != before
-        target.write_text(text[: found.start(2)] + safe_json(evidence) + text[found.end(2) :], encoding="utf-8")
+        return self.with_text(text_of(evidence), target)
+
+    def with_text(self, evidence: str, target: Path) -> Path:
+        """Write a copy with other evidence to *target*."""
+        text = self.page.read_text(encoding="utf-8")
+        found = _found(text)
+        digest = sha256(evidence.encode()).hexdigest()
+        parts = (text[: found.start(1)], digest, text[found.end(1) : found.start(2)], evidence, text[found.end(2) :])
+        target.write_text("".join(parts), encoding="utf-8")
         return target
 
 
 def evidence_of(page: Path) -> Evidence:
-    """Return the evidence in a page."""
-    found = _BLOCK.search(page.read_text(encoding="utf-8"))
-    assert found is not None
-    evidence: Evidence = json.loads(found[2])
+    """Return the evidence in a page: its head, and each of its parts."""
+    lines = [json.loads(line) for line in evidence_text(page).split("\n")]
+    evidence: Evidence = lines[0]
+    at = 1
+    for name, number in zip(PARTS, evidence.pop("counts"), strict=True):
+        evidence[name] = lines[at : at + number]
+        at += number
+    assert at == len(lines)
     return evidence
+
+
+def evidence_text(page: Path) -> str:
+    """Return the evidence in a page as it stands there."""
+    return _found(page.read_text(encoding="utf-8"))[2]
+
+
+def text_of(evidence: Evidence) -> str:
+    """Return evidence as it stands in a page."""
+    head = {name: value for name, value in evidence.items() if name not in PARTS}
+    head["counts"] = [len(evidence[name]) for name in PARTS]
+    return "\n".join(map(safe_json, (head, *(line for name in PARTS for line in evidence[name]))))
+
+
+def _found(text: str) -> re.Match[str]:
+    found = _BLOCK.search(text)
+    assert found is not None
+    return found

@@ -1,0 +1,102 @@
+// The data of the page, read line by line, so that a damaged line is told by the event that it holds.
+// The form is that of cli/report/embedded.py: a head, then events, strings, pieces, checkpoints, states.
+
+const PARTS = ["events", "strings", "pieces", "checkpoints", "states"];
+const DATA = "the data of this page";
+
+const MARKUP = /[<>&\u2028\u2029]/g;
+const written = (value) =>
+  JSON.stringify(value).replace(MARKUP, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+// The value of a line that stands exactly as it was written; undefined for any other.
+function valueOf(line) {
+  try {
+    const value = JSON.parse(line);
+    return written(value) === line ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unpacked(value, strings) {
+  if (typeof value === "string") {
+    if (!value.startsWith("~")) return value;
+    if (value.startsWith("~~")) return value.slice(1);
+    const text = strings[Number.parseInt(value.slice(1), 36)];
+    if (typeof text !== "string") throw new TypeError("a text that is not there");
+    return text;
+  }
+  if (Array.isArray(value)) return value.map((member) => unpacked(member, strings));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, unpacked(member, strings)]));
+}
+
+const HEAD = {
+  origin: (value) => typeof value === "string",
+  size: Number.isInteger,
+  vkey: (value) => value === null || typeof value === "string",
+  whole: (value) => typeof value === "boolean",
+  counts: (value) => Array.isArray(value) && value.length === PARTS.length && value.every(Number.isInteger),
+  sample: (value) => value === null || (Array.isArray(value) && value.length === 2),
+  attempts: (value) => value !== null && typeof value === "object" && Object.values(value).every((row) => Array.isArray(row) && typeof row[2] === "string"),
+  fell: Array.isArray,
+  streams: (value) => Array.isArray(value) && value.every(Array.isArray),
+};
+
+function readHead(line) {
+  const head = valueOf(line);
+  const good = head && typeof head === "object" && Object.entries(HEAD).every(([name, fits]) => name in head && fits(head[name]));
+  if (!good) throw new Fault(DATA, "its first line is damaged");
+  return head;
+}
+
+function readEvent(line, place, data) {
+  const stated = /^\[([0-9]+),/.exec(line);
+  const event = { place, index: data.whole || !stated ? place : Number(stated[1]), number: null, envelope: null, leaf: null, fault: null };
+  try {
+    const [number, hash, form] = valueOf(line);
+    event.leaf = typeof form === "string" ? form : JSON.stringify(unpacked(form, data.strings));
+    event.envelope = JSON.parse(event.leaf);
+    if (!Number.isInteger(number) || typeof hash !== "string") throw new TypeError("no event");
+    [event.number, event.index, event.hash] = [number, number, hash];
+  } catch {
+    event.fault = "its line in this page is damaged";
+  }
+  return event;
+}
+
+// Return what the page holds. Its events are read but not yet checked; a damaged one carries its fault.
+async function readData(text) {
+  const lines = text.split("\n");
+  const data = readHead(lines[0]);
+  const parts = {};
+  let at = 1;
+  data.counts.forEach((number, part) => {
+    parts[PARTS[part]] = lines.slice(at, at + number);
+    at += number;
+  });
+  data.surplus = lines.length - at;
+  data.strings = parts.strings.map(valueOf);
+  data.events = [];
+  for (const [place, line] of parts.events.entries()) {
+    data.events.push(readEvent(line, place, data));
+    await breathe();
+  }
+  for (const name of ["pieces", "checkpoints", "states"]) data[name] = parts[name].map(valueOf);
+  return data;
+}
+
+// What is left once every event has been looked at: no line too many, none that is damaged.
+function checkLines(data) {
+  if (data.surplus) throw new Fault(DATA, `it has ${count(Math.abs(data.surplus), "line")} too ${data.surplus > 0 ? "many" : "few"}`);
+  for (const name of ["strings", "pieces", "checkpoints", "states"]) {
+    const at = data[name].findIndex((value) => value === undefined);
+    if (at >= 0) throw new Fault(DATA, `line ${at + 1} of its ${name} is damaged`);
+  }
+}
+
+// A change that nothing else tells apart: the digest that was written beside the data.
+async function checkDigest(text) {
+  const stated = byId("evidence").dataset.sha256;
+  if (hexOf(await digest(bytesOf(text))) !== stated) throw new Fault(DATA, "it does not have the digest that was written beside it");
+}
