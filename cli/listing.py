@@ -16,7 +16,7 @@ from typing import NamedTuple
 from cli.notes import Notes, notes_of
 from cli.options import FilterOptions
 from cli.personal import Personal, personal_in
-from cli.reading import ask_for_lines, meant, now
+from cli.reading import Moment, as_then, ask_for_lines, meant, now
 from cli.render_log import event_json, one_line, paragraphs
 from cli.session import Session
 from ledger.errors import EvidenceError, UsageError
@@ -43,8 +43,10 @@ class ProofWithoutJsonError(UsageError):
         )
 
 
-def list_events(wanted: FilterOptions, *, session: Session, oneline: bool, proof: bool = False) -> None:
-    """Print the events that are wanted, newest first.
+def list_events(
+    wanted: FilterOptions, *, at: str | None = None, session: Session, oneline: bool, proof: bool = False
+) -> None:
+    """Print the events that are wanted, newest first; with *at* as the list was then.
 
     Raises: the errors of reading a ledger and of proofs; WhenError, UnknownTypeError, LimitError, VsnError,
     ProofWithoutJsonError.
@@ -55,10 +57,11 @@ def list_events(wanted: FilterOptions, *, session: Session, oneline: bool, proof
         check_version(wanted.vsn)
 
     def question(view: View, ledger: sqlite3.Connection) -> _Listed:
+        then, moment = as_then(view, ledger, at) if at else (view, None)
         if session.settings.node.value is not None:
-            meant(view.nodes(), session)
-        lines = view.lines(filter_of(wanted, view, session.settings.node.value))
-        return _Listed(started(lines), notes_of(view), ledger)
+            meant(then.nodes(), session)
+        lines = then.lines(filter_of(wanted, then, session.settings.node.value))
+        return _Listed(started(lines), notes_of(then), ledger, moment)
 
     with ask_for_lines(session, question) as listed:
         hints = _Hints()
@@ -70,17 +73,20 @@ def list_events(wanted: FilterOptions, *, session: Session, oneline: bool, proof
         else:
             named = _named(listed.ledger)
             _show((paragraphs(line, notes=listed.notes, personal=named(line.number)) for line in lines), session)
+    if listed.moment is not None:
+        session.terminal.advise(listed.moment.in_words)
     if not session.json:
         for hint in hints.told():
             session.terminal.advise(hint)
 
 
 class _Listed(NamedTuple):
-    """What is listed: lines as they are asked for, every note, and the ledger behind them."""
+    """What is listed: lines as they are asked for, every note, the ledger behind them, and the moment asked for."""
 
     lines: Iterator[Line]
     notes: Notes
     ledger: sqlite3.Connection
+    moment: Moment | None
 
 
 class _Hints:
@@ -116,11 +122,12 @@ def started(lines: Iterator[Line]) -> Iterator[Line]:
 def _as_json(listed: _Listed, *, proof: bool) -> Iterator[str]:
     personal = personal_in(listed.ledger)
     prove: Callable[[int], str | None] = _unproved
+    as_of = None if listed.moment is None else listed.moment.record
     for line in listed.lines:
         if proof and prove is _unproved:
             prove = _prover(listed.ledger)
         event = event_at(listed.ledger, line.number)
-        yield event_json(event, proof=prove(line.number), notes=listed.notes, personal=personal(event))
+        yield event_json(event, proof=prove(line.number), notes=listed.notes, personal=personal(event), as_of=as_of)
 
 
 def _unproved(_: int) -> None:

@@ -1,23 +1,16 @@
 """Where events stand in the log: leaf index, leaf hash, and the signed tree that holds them."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from projections.read import StoredEvent, log_size, root_at
+from projections.read import StoredEvent
 
 
 class Place(NamedTuple):
-    """The tree at the time of reading: *root* is None where its newest checkpoint is not stored."""
+    """The tree that an answer rests on: *root* is None where it cannot be told."""
 
     size: int
     root: str | None
-
-
-def place_in(ledger: sqlite3.Connection) -> Place:
-    """Return the size and the root of the log."""
-    size = log_size(ledger)
-    return Place(size, root_at(ledger, size))
 
 
 def place_lines(events: Sequence[StoredEvent], place: Place) -> Iterator[str]:

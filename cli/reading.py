@@ -4,7 +4,7 @@ Neither the event store nor a key is needed, and nothing is written but the view
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
@@ -21,6 +21,29 @@ _Answer = TypeVar("_Answer")
 Ask = Callable[[View, sqlite3.Connection], _Answer]
 
 
+class Moment(NamedTuple):
+    """What an answer rests on: the first *size* events, with their root.
+
+    *stamped_later* tells that an event among them carries a later time than was asked for.
+    """
+
+    size: int
+    root: str | None
+    stamped_later: bool = False
+
+    @property
+    def in_words(self) -> str:
+        """The last event that the answer rests on."""
+        root = f", root {self.root}" if self.root else ""
+        late = "; the clock was set back: an event up to it carries a later time" if self.stamped_later else ""
+        return f"as of event {self.size - 1}{root}{late}"
+
+    @property
+    def record(self) -> Mapping[str, object]:
+        """The moment for machines, as *as_of*."""
+        return {"tree_size": self.size} | ({"root": self.root} if self.root else {})
+
+
 class Answer(NamedTuple):
     """The tables of nodes and the moment they rest on: *size* events, with their root.
 
@@ -35,9 +58,7 @@ class Answer(NamedTuple):
     @property
     def rests_on(self) -> str:
         """The last event that the answer rests on, in words."""
-        root = f", root {self.root}" if self.root else ""
-        late = "; the clock was set back: an event up to it carries a later time" if self.stamped_later else ""
-        return f"as of event {self.size - 1}{root}{late}"
+        return Moment(self.size, self.root, self.stamped_later).in_words
 
 
 def ask(session: Session, question: Ask[_Answer]) -> _Answer:
@@ -63,21 +84,49 @@ def tables_at(session: Session, when: str | None) -> Answer:
     """
 
     def question(view: View, ledger: sqlite3.Connection) -> Answer:
-        position = resolve_when(view, when, now=now()) if when else None
-        size = view.size() if position is None else position.number + 1
-        nodes = matched(view.nodes(at=None if position is None else position.number), session)
-        return Answer(nodes, size, root_of(ledger, size), position is not None and position.stamped_later)
+        moment = moment_of(view, ledger, when)
+        nodes = matched(view.nodes(at=moment.size - 1) if when else view.nodes(), session)
+        return Answer(nodes, *moment)
 
     return ask(session, question)
 
 
-def one_node(session: Session) -> NodeTable:
-    """Return the one node that is meant.
+def one_node(session: Session, when: str | None = None) -> tuple[NodeTable, Moment]:
+    """Return the one node that is meant, now or as it was *when*, and what that rests on.
 
     Raises: as ``tables_at``; NodeAmbiguousError.
     """
-    nodes = ask(session, lambda view, _: view.nodes())
-    return choose([(node.node, node.stream, node) for node in nodes], session.settings.node.value)
+
+    def question(view: View, ledger: sqlite3.Connection) -> tuple[tuple[NodeTable, ...], Moment]:
+        then, moment = as_then(view, ledger, when)
+        return then.nodes(), moment
+
+    nodes, moment = ask(session, question)
+    return choose([(node.node, node.stream, node) for node in nodes], session.settings.node.value), moment
+
+
+def moment_of(view: View, ledger: sqlite3.Connection, when: str | None) -> Moment:
+    """Return what an answer of now, or of *when*, rests on.
+
+    Raises: WhenError, NoSuchEventError.
+    """
+    if not when:
+        return Moment(view.size(), root_of(ledger, view.size()))
+    position = resolve_when(view, when, now=now())
+    return Moment(position.number + 1, root_of(ledger, position.number + 1), position.stamped_later)
+
+
+def as_then(view: View, ledger: sqlite3.Connection, when: str | None) -> tuple[View, Moment]:
+    """Return *view*, or *view* as it was *when*, and what its answers rest on.
+
+    Raises: as ``moment_of``.
+    """
+    moment = moment_of(view, ledger, when)
+    if not when:
+        return view, moment
+    from projections.past import PastView  # noqa: PLC0415 # only who asks for the past pays for it
+
+    return PastView(view, last=moment.size - 1), moment
 
 
 def meant(nodes: tuple[NodeTable, ...], session: Session) -> tuple[NodeTable, ...]:

@@ -37,6 +37,7 @@ def event_record(
     notes: Notes | None = None,
     place: Place | None = None,
     personal: Sequence[Personal] = (),
+    as_of: Mapping[str, object] | None = None,
 ) -> Mapping[str, Any]:
     """Return one event for machines: what its envelope says of it, and what shows beside it."""
     envelope = stored.envelope
@@ -60,6 +61,7 @@ def event_record(
         "place": None if place is None else place_record(stored, place),
         "disclosed": personal_records(personal),
         "proof": proof,
+        "as_of": as_of,
     }
     return {name: value for name, value in record.items() if value is not None}
 
@@ -71,9 +73,10 @@ def event_json(
     notes: Notes | None = None,
     place: Place | None = None,
     personal: Sequence[Personal] = (),
+    as_of: Mapping[str, object] | None = None,
 ) -> str:
     """Return one event as one line of JSON."""
-    record = event_record(stored, proof=proof, notes=notes, place=place, personal=personal)
+    record = event_record(stored, proof=proof, notes=notes, place=place, personal=personal, as_of=as_of)
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 

@@ -11,6 +11,7 @@ from cli.notes import Notes, note_lines
 from cli.personal import Personal, where_from, who
 from cli.placing import Place, place_lines
 from cli.plain_text import plain
+from cli.reading import Moment
 from cli.render_checks import checks_of
 from cli.render_log import event_json, event_record
 from projections.attempts import AttemptInFull
@@ -28,12 +29,13 @@ class _Additions(TypedDict):
 
 
 class Beside(NamedTuple):
-    """What shows beside events and is not in them: notes, their place in the log, proofs asked for, personal fields."""
+    """What shows beside events and is not in them: notes, place in the log, proofs, personal fields, the moment."""
 
     notes: Notes
     place: Place
     proofs: Mapping[int, str]
     personal: Mapping[int, tuple[Personal, ...]]
+    moment: Moment
 
     def of(self, event: StoredEvent) -> _Additions:
         """Return what shows beside *event*."""
@@ -104,6 +106,7 @@ def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent], *, besid
         "last_event": attempt.last_event,
         "checks": [check._asdict() for check in checks_of(attempt.asked)] if "verb" in attempt.asked else None,
         "record": [event_record(event, **beside.of(event)) for event in events],
+        "as_of": beside.moment.record,
     }
     return (
         json.dumps({name: value for name, value in record.items() if value is not None}, separators=(",", ":")) + "\n"
@@ -112,7 +115,7 @@ def attempt_json(attempt: AttemptInFull, events: Sequence[StoredEvent], *, besid
 
 def record_json(event: StoredEvent, *, beside: Beside) -> str:
     """Return an event that belongs to no attempt as one line of JSON."""
-    return event_json(event, **beside.of(event))
+    return event_json(event, **beside.of(event), as_of=beside.moment.record)
 
 
 def _attempt_lines(attempt: AttemptInFull, personal: Sequence[Personal]) -> Iterator[str]:

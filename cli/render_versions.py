@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cli.erlang_text import erlang_string
 from cli.plain_text import plain
-from cli.reading import Answer
+from cli.reading import Answer, Moment
 from cli.session import Session
 from cli.table import table_text
 from projections.nodes import NodeTable
@@ -50,9 +50,9 @@ def root_dir_text(node: NodeTable, *, raw: bool) -> str:
     return f"{plain(node.root)}\n" if raw else f"{erlang_string(node.root)}\n"
 
 
-def root_dir_json(node: NodeTable) -> str:
+def root_dir_json(node: NodeTable, moment: Moment) -> str:
     """Return the root as one line of JSON."""
-    record = {"schema": ROOT_DIR_SCHEMA, "node": node.node, "root_dir": node.root}
+    record = {"schema": ROOT_DIR_SCHEMA, "node": node.node, "root_dir": node.root, "as_of": moment.record}
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 

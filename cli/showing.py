@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from cli.listing import event_at
 from cli.notes import notes_of
 from cli.personal import personal_in
-from cli.placing import place_in
-from cli.reading import ask, now
+from cli.placing import Place
+from cli.reading import Moment, as_then, ask, now
 from cli.render_show import Beside, attempt_json, attempt_text, event_text, record_json
 from cli.session import Session
 from projections.attempts import attempt_in_full
@@ -16,33 +16,37 @@ from projections.view import View
 from projections.when import resolve_when
 
 
-def show_event(text: str, *, session: Session, proof: bool = False) -> None:
-    """Print the attempt of the event that *text* names, or the event itself.
+def show_event(text: str, *, at: str | None = None, session: Session, proof: bool = False) -> None:
+    """Print the attempt of the event that *text* names, or the event itself; with *at* what was known then.
 
     With *proof* it ends with the proof of the event; as JSON each event has its own.
     Raises: the errors of reading a ledger and of proofs; WhenError, NoSuchEventError.
     """
 
-    def question(view: View, ledger: sqlite3.Connection) -> str:
+    def question(newest: View, ledger: sqlite3.Connection) -> tuple[str, Moment]:
+        view, moment = as_then(newest, ledger, at)
         number = resolve_when(view, text, now=now()).number
         event = event_at(ledger, number)
         row = view.attempt(event.envelope.get("attempt", ""))
         events = (event,) if row is None else _events_of(view, ledger, row.attempt)
-        proofs = _proofs(ledger, view.size(), events) if proof else {}
+        proofs = _proofs(ledger, newest.size(), events) if proof else {}
         personal_of = personal_in(ledger)
         personal = {one.number: personal_of(one) for one in events}
-        beside = Beside(notes_of(view), place_in(ledger), proofs, personal)
+        beside = Beside(notes_of(view), Place(moment.size, moment.root), proofs, personal, moment)
         if session.json:
             if row is None:
-                return record_json(event, beside=beside)
-            return attempt_json(attempt_in_full(events, row), events, beside=beside)
+                return record_json(event, beside=beside), moment
+            return attempt_json(attempt_in_full(events, row), events, beside=beside), moment
         if row is None:
             shown = event_text(event, beside=beside)
         else:
             shown = attempt_text(attempt_in_full(events, row), events, beside=beside)
-        return shown + (_paragraph(number, proofs[number]) if proof else "")
+        return shown + (_paragraph(number, proofs[number]) if proof else ""), moment
 
-    session.terminal.write(ask(session, question))
+    shown, moment = ask(session, question)
+    session.terminal.write(shown)
+    if at:
+        session.terminal.advise(moment.in_words)
 
 
 def _proofs(ledger: sqlite3.Connection, size: int, events: Sequence[StoredEvent]) -> Mapping[int, str]:

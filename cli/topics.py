@@ -34,6 +34,8 @@ def events() -> str:
     rows = {topic.split(".")[-2]: (event.__doc__ or "").partition("\n")[0] for topic, event in CLASSES.items()}
     names = (
         "An event is named by its number, last, last~2, a time (2h ago), or the first four digits of its id or more.\n"
+        "So is the moment of --at, which versions, nodes, root_dir, log and show take: they answer as they did then.\n"
+        "replay has --to, and diff compares two moments. check, packages and --live look at what is there now.\n"
     )
     return _table("Types of events, for `log --type`:", rows) + names
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ledger.dataclass import replace
 from projections.attempts import OPEN, Attempt
 from projections.history import HistoryFilter, Line
-from projections.nodes import NodeTable
+from projections.nodes import NodeTable, Sight
 from projections.view import View
 
 
@@ -27,6 +27,10 @@ class PastView:
     def nodes(self, *, at: int | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
         """Return the table of each node after event *at*, after the newest of then for None."""
         return self._view.nodes(at=self._last if at is None else min(at, self._last), stream=stream)
+
+    def seen(self, *, at: int | None = None) -> tuple[Sight, ...]:
+        """Return, for each installation, the newest event of then that was learnt from it."""
+        return self._view.seen(at=self._last if at is None else min(at, self._last))
 
     def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
         """Return the lines that were wanted."""
@@ -63,11 +67,11 @@ class PastView:
         newest = next(self.lines(HistoryFilter(until=moment, limit=1)), None)
         return None if newest is None else newest.number
 
-    def ids_starting(self, prefix: str) -> tuple[tuple[str, int], ...]:
+    def ids_starting(self, prefix: str, *, before: int | None = None) -> tuple[tuple[str, int], ...]:
         """Return up to two ids of then with this start, each with its last event of then."""
         return tuple(
             (found, number if number <= self._last else self.attempt_events(found)[-1])
-            for found, number in self._view.ids_starting(prefix, before=self._last + 1)
+            for found, number in self._view.ids_starting(prefix, before=self._bound(before))
         )
 
     def _bound(self, before: int | None) -> int:

@@ -295,6 +295,7 @@ class ViewContract(ABC):
 
             assert (past.size(), past.nodes(), past.notes()) == (real.size(), real.nodes(), real.notes())
             assert past.nodes(at=last // 2) == real.nodes(at=last // 2)
+            assert (past.seen(), past.seen(at=last // 2)) == (real.seen(), real.seen(at=last // 2))
             assert [*past.lines(wanted)] == [*real.lines(wanted)]
             assert [*past.lines(wanted, oldest_first=True)] == [*real.lines(wanted, oldest_first=True)]
             assert (past.newest_at(then), past.latest_time(last)) == (real.newest_at(then), real.latest_time(last))
