@@ -53,8 +53,10 @@ function readHead(line) {
 function readEvent(line, place, data) {
   const stated = /^\[([0-9]+),/.exec(line);
   const event = { place, index: data.whole || !stated ? place : Number(stated[1]), number: null, envelope: null, leaf: null, fault: null };
+  const value = valueOf(line);
+  event.torn = value === undefined;
   try {
-    const [number, hash, form] = valueOf(line);
+    const [number, hash, form] = value;
     event.leaf = typeof form === "string" ? form : JSON.stringify(unpacked(form, data.strings));
     event.envelope = JSON.parse(event.leaf);
     if (!Number.isInteger(number) || typeof hash !== "string") throw new TypeError("no event");

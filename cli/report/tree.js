@@ -23,7 +23,7 @@ function checkEvent(event, where) {
 function misplaced(event, events) {
   const { place, number } = event;
   const where = `event ${place}`;
-  if (number < place && events[number].number === number)
+  if (number < place && events[number].number === number && events[number].hash === event.hash)
     return new Fault(`event ${number}`, "it stands out of its place, or twice", [number]);
   if (events.some((other) => other.number === place))
     return new Fault(where, `event ${number} stands in its place`, [place, number]);
@@ -40,7 +40,14 @@ function missing(number, what = "it is missing") {
   return new Fault(`event ${number}`, what, [number]);
 }
 
+// A line that is damaged itself comes before those that only miss a text that they share with it.
+function checkTorn(events) {
+  const torn = events.find((event) => event.torn);
+  if (torn) throw new Fault(`event ${torn.index}`, torn.fault, [torn.index]);
+}
+
 function checkWhole({ events, size, pieces }) {
+  checkTorn(events);
   for (const event of events) {
     if (!event.fault && event.number !== event.place) throw misplaced(event, events);
     if (event.place >= size && !event.fault) throw new Fault(`event ${event.place}`, "it is not in the signed tree, which ends before it", [event.place]);

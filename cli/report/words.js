@@ -63,15 +63,20 @@ function readable(event, intents) {
   try {
     return lineOf(event, intents);
   } catch {
-    const { recorded_at, stream } = event.envelope;
-    const [nothing, text] = [{ clock: {}, actor: {}, data: {} }, (value) => (typeof value === "string" ? value : "")];
-    const line = lineOf({ index: event.index, envelope: { ...nothing, recorded_at: text(recorded_at), stream: text(stream), type: "" } }, intents);
-    return { ...line, event, actor: "", event_id: "", words: "not readable as an event", unreadable: true };
+    return {
+      ...{ index: event.index, event, envelope: { clock: {}, actor: {}, data: {} }, recorded_at: "", stream: "", node: null, rehearsal: false },
+      ...{ type: "", verb: null, vsn: null, vsns: [], words: "not readable as an event", failed: true, actor: "", reason: null, ticket: null },
+      ...{ driver: null, attempt: null, event_id: "", unreadable: true },
+    };
   }
 }
 
 function lineOf(event, intents) {
   const { index, envelope } = event;
+  const due = [envelope.recorded_at, envelope.stream, envelope.type, envelope.event_id, envelope.actor.id];
+  const optional = [envelope.node, envelope.reason, envelope.ticket, envelope.attempt].filter((value) => value !== undefined);
+  const objects = [envelope.clock, envelope.data].every((value) => value !== null && typeof value === "object");
+  if (!objects || ![...due, ...optional].every((value) => typeof value === "string")) throw new TypeError("no envelope of an event");
   const parts = envelope.type.split(".");
   const type = parts.length > 1 ? parts[parts.length - 2] : envelope.type;
   const { data, attempt } = envelope;
