@@ -16,10 +16,8 @@ made, renamed and removed with an fsync of each folder whose entries changed.
 """
 
 import contextlib
-import ctypes
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -195,7 +193,9 @@ def remove_tree(path: Path) -> None:
         remove_file(path)
         return
     with _failing("remove", path, changed=True):
-        shutil.rmtree(path)  # holds each folder open, so that a link put there meanwhile is not followed
+        from shutil import rmtree  # noqa: PLC0415 # few commands remove a folder, and it costs as much as this module
+
+        rmtree(path)  # holds each folder open, so that a link put there meanwhile is not followed
     sync_folder(path.parent)
 
 
@@ -326,6 +326,8 @@ def _sync(folder: Path) -> None:
 
 def _sync_file_system(descriptor: int) -> None:
     """Call syncfs(2), which Python does not offer; without it sync(2) does more than is needed."""
+    import ctypes  # noqa: PLC0415 # only a command that places a release pays for it
+
     syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if syncfs is None:
         os.sync()

@@ -1,7 +1,6 @@
 """One root as the preflight reads it: packages, parts, relups, owners and space; never changed here."""
 
 import os
-import shutil
 from pathlib import Path
 
 from ledger.adapters.installation import BootFileError, Installation
@@ -78,7 +77,8 @@ class InstallationRoot:
 
     def free_bytes(self) -> int:
         """Return the free space under the root for the user who writes."""
-        return shutil.disk_usage(self._root).free
+        found = os.statvfs(self._root)
+        return found.f_bavail * found.f_frsize
 
     def _written(self) -> list[str]:
         written = [path for path in (*_WRITTEN, *_BOOT_FILES) if os.path.lexists(self._root / path)]

@@ -9,19 +9,21 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.adapters.anchor_store import SqliteAnchorStore
 from ledger.adapters.anchors.alarm_file import keep_alarm, standing_alarms
 from ledger.adapters.clock import format_time
 from ledger.adapters.durable import WriteFailedError
 from ledger.adapters.ledger_folder import LedgerFolder
-from ledger.adapters.signatures import verifier
 from ledger.adapters.witness_list import WitnessList
 from ledger.application.anchor_ports import Anchor
 from ledger.application.anchoring import Holders, Outside
 from ledger.errors import EvidenceError, UsageError
-from ledger.tlog.note import Verifier
-from ledger.tlog.policy import Witness
+from ledger.tlog.vkey import Vkey
+
+if TYPE_CHECKING:
+    from ledger.tlog.policy import Witness
 
 
 class AnchorSettingError(UsageError):
@@ -44,8 +46,7 @@ def open_holders(places: LedgerFolder, *, settings: Sequence[str]) -> Iterator[H
     """
     vkey = places.read_key().vkey
     witnesses = WitnessList(places.path / "witnesses", vkey)
-    log = verifier(vkey)
-    anchors = (*_sinks(settings, log), *(_client(witness, log) for witness in witnesses.read() if witness.url))
+    anchors = (*_sinks(settings, vkey), *(_client(witness, vkey) for witness in witnesses.read() if witness.url))
     with closing(SqliteAnchorStore(places.database, now=_now)) as store:
 
         def keep(sink: str, size: int, error: EvidenceError) -> None:
@@ -57,31 +58,38 @@ def open_holders(places: LedgerFolder, *, settings: Sequence[str]) -> Iterator[H
         yield Holders(outside, anchors, store, witnesses, vkey, standing_alarms(places.tip))
 
 
-def _sinks(settings: Sequence[str], log: Verifier) -> Iterator[Anchor]:
-    from ledger.adapters.anchors.file import FileAnchor  # noqa: PLC0415 # as the module says
-    from ledger.adapters.anchors.syslog import DEFAULT_SOCKET, SyslogAnchor  # noqa: PLC0415 # as above
-
+def _sinks(settings: Sequence[str], log: Vkey) -> Iterator[Anchor]:
     known = set()
     for text in settings:
-        kind, _, place = text.partition(":")
-        path = Path(place)
-        if kind == "file" and path.is_absolute() and "\0" not in place:
-            anchor: Anchor = FileAnchor(path, log)
-        elif kind == "syslog" and (text == "syslog" or (path.is_absolute() and "\0" not in place)):
-            anchor = SyslogAnchor(log, path if place else DEFAULT_SOCKET)
-        else:
-            raise AnchorSettingError(text)
+        anchor = _sink(text, log)
         if anchor.name in known:
             raise AnchorSettingError(text)
         known.add(anchor.name)
         yield anchor
 
 
-def _client(witness: Witness, log: Verifier) -> Anchor:
+def _sink(text: str, log: Vkey) -> Anchor:
+    from ledger.adapters.signatures import verifier  # noqa: PLC0415 # as the module says
+
+    kind, _, place = text.partition(":")
+    path = Path(place)
+    if kind == "file" and path.is_absolute() and "\0" not in place:
+        from ledger.adapters.anchors.file import FileAnchor  # noqa: PLC0415 # as above
+
+        return FileAnchor(path, verifier(log))
+    if kind == "syslog" and (text == "syslog" or (path.is_absolute() and "\0" not in place)):
+        from ledger.adapters.anchors.syslog import DEFAULT_SOCKET, SyslogAnchor  # noqa: PLC0415 # as above
+
+        return SyslogAnchor(verifier(log), path if place else DEFAULT_SOCKET)
+    raise AnchorSettingError(text)
+
+
+def _client(witness: "Witness", log: Vkey) -> Anchor:
     from ledger.adapters.anchors.witness_client import WitnessClient  # noqa: PLC0415 # as the module says
+    from ledger.adapters.signatures import verifier  # noqa: PLC0415 # as above
 
     name, url = (part.decode("utf-8", "backslashreplace") for part in (witness.name, witness.url or b""))
-    return WitnessClient(name, verifier(witness.vkey), url, log)
+    return WitnessClient(name, verifier(witness.vkey), url, verifier(log))
 
 
 def _now() -> str:

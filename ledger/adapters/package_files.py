@@ -17,9 +17,8 @@ from pathlib import Path
 
 from ledger.adapters.package_layout import MAX_TEXT, ReleaseContent, read_content, shared_folder, texts_of
 from ledger.adapters.package_members import FETCH_AGAIN, Listing, unsound
+from ledger.adapters.package_reader import list_package
 from ledger.adapters.package_tape import PackageReadError, Tape
-from ledger.adapters.package_tar import list_tar
-from ledger.adapters.package_zip import list_zip
 from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.domain.package import PackageName, PackageNameError
 from ledger.domain.package_facts import FoundPackages, PackageFacts, PackageForm
@@ -62,7 +61,7 @@ def inspect_package(path: Path, *, vsn: Vsn) -> PackageFacts:
         with Tape(str(path)) as tape:
             size = tape.size
             try:
-                listing = (list_zip if form is PackageForm.ZIP else list_tar)(tape, texts_of(vsn), max_text=MAX_TEXT)
+                listing = list_package(form, tape, texts_of(vsn), max_text=MAX_TEXT)
             except PackageReadError as exc:
                 problems.append(unsound(exc.message, exc.fact))
             sha256 = tape.finish()

@@ -21,11 +21,10 @@ from pathlib import Path
 
 from ledger.adapters import durable
 from ledger.adapters.package_members import unsound
+from ledger.adapters.package_reader import walk_of
 from ledger.adapters.package_tape import PackageReadError, Tape
-from ledger.adapters.package_tar import walk_tar
-from ledger.adapters.package_zip import walk_zip
 from ledger.adapters.staging_area import StagingArea
-from ledger.domain.package_facts import PackageFacts, PackageForm, PackageUnsoundError, Staged
+from ledger.domain.package_facts import PackageFacts, PackageUnsoundError, Staged
 from ledger.errors import FailedError
 
 Progress = Callable[[int, int], None]
@@ -136,7 +135,7 @@ def _settle(source: Path, target: Path) -> None:
 def _unpack(facts: PackageFacts, area: StagingArea, progress: Progress) -> None:
     done = 0
     with Tape(facts.path) as tape:
-        for member, pieces in (walk_zip if facts.form is PackageForm.ZIP else walk_tar)(tape):
+        for member, pieces in walk_of(facts.form)(tape):
             area.take(member, pieces)
             done += member.size
             progress(done, facts.unpacked_bytes)

@@ -2,22 +2,22 @@
 
 It names the log's own key, each witness with its key and its URL, and no quorum, so an auditor
 may take it as the draft of a policy of his own. Lines that the operator wrote stay as they are.
+Every change asks for the witnesses and few ledgers have any, so what reads the file is imported
+where there is one.
 """
 
-import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ledger.adapters.anchors.witness_url import split_url
-from ledger.adapters.durable import replace_file
-from ledger.adapters.signatures import verifier
 from ledger.dataclass import dataclass
 from ledger.errors import UsageError
-from ledger.tlog.policy import Witness
-from ledger.tlog.policy_file import parse_policy
 from ledger.tlog.vkey import KeyType, Vkey
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,60}", re.ASCII)
-_QUORUM = re.compile(rb"^[ \t]*quorum[ \t]", re.MULTILINE)
+if TYPE_CHECKING:
+    from ledger.tlog.policy import Witness
+
+_NAME = r"[A-Za-z0-9._-]{1,60}"
+_QUORUM = rb"(?m)^[ \t]*quorum[ \t]"
 
 
 class WitnessNameError(UsageError):
@@ -47,7 +47,7 @@ class NotAWitnessKeyError(UsageError):
 class WitnessKnownError(UsageError):
     """A witness of this name or key is there already, and differs."""
 
-    def __init__(self, known: Witness, path: Path) -> None:
+    def __init__(self, known: "Witness", path: Path) -> None:
         super().__init__(
             f"the witness {known.name.decode()} is there already",
             fact=f"its key is {known.vkey}, its URL {(known.url or b'none').decode()}",
@@ -73,12 +73,17 @@ class WitnessList:
     path: Path
     log: Vkey
 
-    def read(self) -> tuple[Witness, ...]:
+    def read(self) -> "tuple[Witness, ...]":
         """Return the witnesses, none where there is no file.
 
         Raises: PolicyError, WitnessListError.
         """
-        return parse_policy(self._text()).witnesses
+        text = self._text()
+        if text is None:
+            return ()
+        from ledger.tlog.policy_file import parse_policy  # noqa: PLC0415 # as the module says
+
+        return parse_policy(text).witnesses
 
     def add(self, name: str, *, vkey: Vkey, url: str) -> bool:
         """Add a witness; return False where it is there already.
@@ -86,14 +91,23 @@ class WitnessList:
         Raises: WitnessNameError, NotAWitnessKeyError, WitnessUrlError, WitnessKnownError, PolicyError,
         WitnessListError, WriteFailedError.
         """
-        if not _NAME.fullmatch(name) or name == "none":
+        import re  # noqa: PLC0415 # as the module says
+
+        from ledger.adapters.anchors.witness_url import split_url  # noqa: PLC0415 # as above
+        from ledger.adapters.durable import replace_file  # noqa: PLC0415 # as above
+        from ledger.adapters.signatures import verifier  # noqa: PLC0415 # as above
+        from ledger.tlog.policy import Witness  # noqa: PLC0415 # as above
+        from ledger.tlog.policy_file import parse_policy  # noqa: PLC0415 # as above
+
+        if not re.fullmatch(_NAME, name) or name == "none":
             raise WitnessNameError(name)
         if vkey.key_type is not KeyType.COSIGNATURE_ED25519:
             raise NotAWitnessKeyError(vkey)
         verifier(vkey)
         split_url(url)
         witness = Witness(name.encode(), vkey, url.encode())
-        text = self._text()
+        found = self._text()
+        text = f"log {self.log}\nquorum none\n".encode() if found is None else found
         for known in parse_policy(text).witnesses:
             if known == witness:
                 return False
@@ -101,15 +115,15 @@ class WitnessList:
                 raise WitnessKnownError(known, self.path)
         line = f"witness {name} {vkey} {url}\n".encode()
         # A name is used after its definition only, and the quorum line uses names.
-        changed = _QUORUM.sub(lambda found: line + found.group(), text, count=1)
+        changed = re.sub(_QUORUM, lambda found: line + found.group(), text, count=1)
         parse_policy(changed)
         replace_file(self.path, changed, mode=0o600)
         return True
 
-    def _text(self) -> bytes:
+    def _text(self) -> bytes | None:
         try:
             return self.path.read_bytes()
         except FileNotFoundError:
-            return f"log {self.log}\nquorum none\n".encode()
+            return None
         except OSError as exc:
             raise WitnessListError(self.path, exc.strerror or str(exc)) from exc

@@ -6,7 +6,6 @@ stands, nothing is recorded: a file that cannot be read is an alarm all the same
 """
 
 import json
-import re
 from base64 import b64encode
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from ledger.adapters.durable import replace_file
 from ledger.adapters.tip_guard import GuardAccessError
 from ledger.application.standing_alarm import StandingAlarm
 from ledger.errors import EvidenceError
-from ledger.tlog.witness_reply import WitnessForkError
 
 _PREFIX = "alarm-"
 _SUFFIX = ".json"
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_NOT_IN_A_NAME = r"[^A-Za-z0-9._-]+"
 
 
 def keep_alarm(folder: Path, *, sink: str, size: int, error: EvidenceError, at: str) -> Path:
@@ -26,7 +24,11 @@ def keep_alarm(folder: Path, *, sink: str, size: int, error: EvidenceError, at: 
 
     Raises: WriteFailedError.
     """
-    path = folder / f"{_PREFIX}{_NOT_IN_A_NAME.sub('-', sink)[:100]}-{size}{_SUFFIX}"
+    import re  # noqa: PLC0415 # every change looks for alarms, and next to none keeps one
+
+    from ledger.tlog.witness_reply import WitnessForkError  # noqa: PLC0415 # as above
+
+    path = folder / f"{_PREFIX}{re.sub(_NOT_IN_A_NAME, '-', sink)[:100]}-{size}{_SUFFIX}"
     if path.exists():
         return path
     record = {"at": at, "sink": sink, "size": size, "error": str(error), "fact": error.fact}
