@@ -120,7 +120,9 @@ def _held(keeping: Keeping, session: Session) -> Keeping:
     try:
         with bootstrap.open_holders(session.settings) as holders:
             state = unheld(holders.anchors, store=holders.store)
-            return replace(keeping, held=state.held, holders=tuple(anchor.name for anchor in holders.anchors))
+            return replace(
+                keeping, held=state.held, since=state.since, holders=tuple(anchor.name for anchor in holders.anchors)
+            )
     except LedgerError as exc:
         return keeping if keeping.key_fault else replace(keeping, held_fault=f"{exc}: {exc.fact}")
 

@@ -3,8 +3,9 @@
 JSON, schema ``release-ledger/verify/1``: ``verdict`` verified, failed or undecided; ``level`` the
 highest of 0 to 4 that holds with all below, absent where none does; ``meaning`` whether level 5
 was shown; ``origin``, ``tree_size``, ``root``, ``signed_by``, ``first`` (the first event that was
-checked), ``held_outside`` with ``size``, ``by``, ``missing`` and ``since``; ``findings`` with
-level, verdict, where and what; ``remarks``; ``not_shown``.
+checked), ``no_tip_guard`` where a ledger should have one and has none; ``held_outside`` with
+``size``, ``by``, ``missing`` and ``since``; ``findings`` with level, verdict, where and what;
+``remarks``; ``not_shown``.
 """
 
 import json
@@ -195,6 +196,8 @@ def _since(text: str | None, memory: tuple[HeldNote, ...]) -> HeldNote | None:
 
 def _text(report: AuditReport, *, own: bool) -> str:
     lines = [report.words]
+    if report.unguarded is not None:
+        lines.append(f"no tip guard: {report.unguarded} is not there, so this host cannot tell whether events were cut")
     others = [finding for finding in report.findings if finding is not report.reason]
     lines += [f"{finding.verdict}: {finding}" for finding in others]
     lines.append(f"shown: {', '.join(level.name.lower() for level in sorted(report.holding)) or 'nothing'}")
@@ -218,6 +221,7 @@ def _json(report: AuditReport) -> str:
         "signed_by": report.signed_by,
         "first": report.first,
         "sampled": report.sampled,
+        "no_tip_guard": report.unguarded,
         "held_outside": _without_none(
             {"size": report.held, "by": report.held_by, "missing": report.unheld, "since": report.unheld_since}
         ),

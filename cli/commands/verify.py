@@ -27,7 +27,14 @@ def verify(
         Option("--state", metavar="FILE", help="Your own memory of what was verified last; written when verified."),
     ] = None,
     level: Annotated[
-        int | None, Option("--level", metavar="0..5", min=0, max=5, help="Ask for this level and those below.")
+        int | None,
+        Option(
+            "--level",
+            metavar="0..5",
+            min=0,
+            max=5,
+            help="Ask for this level and all below; 4 and 5 ask for witnesses too.",
+        ),
     ] = None,
     since: Annotated[
         str | None,

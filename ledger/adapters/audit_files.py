@@ -2,7 +2,8 @@
 
 A name is a relative path of plain parts: no ``..``, no empty part, no backslash, no control
 character. A link, a device or a doubled name is *failed*, and nothing is ever extracted: each
-file is read into memory, up to 64 MiB.
+file is read into memory, up to 64 MiB. The members of a zip fill it from its first byte to its
+directory, and the end record ends it: what stands elsewhere could be another zip to another reader.
 """
 
 import os
@@ -18,6 +19,9 @@ from ledger.application.audit_source import PartMissingError, PartWrongError
 
 MAX_FILE = 64 * 1024 * 1024
 _LINK = stat.S_IFLNK
+_LOCAL_HEADER, _NAME_LENGTHS, _END_RECORD = 30, 26, 22
+_HAS_DESCRIPTOR = 0x0008
+_DESCRIPTORS, _NOTHING = frozenset({0, 12, 16, 20, 24}), frozenset({0})  # APPNOTE 4.3.9
 
 
 class Files(Protocol):
@@ -62,6 +66,7 @@ class ZipFiles:
     """The files inside one zip."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
+        _check_extents(archive)
         self._archive = archive
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in archive.infolist():
@@ -104,6 +109,34 @@ def open_files(path: Path) -> Iterator[Files]:
         raise PartMissingError(str(path), fact=f"it is neither a folder nor a zip: {exc}") from exc
     with archive:
         yield ZipFiles(archive)
+
+
+def _check_extents(archive: zipfile.ZipFile) -> None:
+    """Require that nothing stands before, between or behind what the directory lists (APPNOTE 4.3).
+
+    Raises: PartWrongError.
+    """
+    file = archive.fp
+    if file is None:
+        raise PartMissingError("the zip", fact="it is closed")
+    at, allowed = 0, _NOTHING
+    for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
+        _check_gap(at, member.header_offset, allowed)
+        file.seek(member.header_offset + _NAME_LENGTHS)
+        lengths = int.from_bytes(file.read(2), "little") + int.from_bytes(file.read(2), "little")
+        at = member.header_offset + _LOCAL_HEADER + lengths + member.compress_size
+        allowed = _DESCRIPTORS if member.flag_bits & _HAS_DESCRIPTOR else _NOTHING
+    _check_gap(at, archive.start_dir, allowed)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _END_RECORD))
+    end = file.read()
+    if not (end.startswith(b"PK\5\6") and end.endswith(b"\0\0")):
+        raise PartWrongError("the zip", fact="bytes stand behind its end record")
+
+
+def _check_gap(start: int, end: int, allowed: frozenset[int]) -> None:
+    if end - start not in allowed:
+        raise PartWrongError("the zip", fact=f"{end - start} bytes stand at byte {start} that belong to no file")
 
 
 def _walk(root: Path, below: str) -> Iterator[str]:

@@ -71,7 +71,8 @@ def verify_path(task: Task) -> AuditReport:
     database = database_of(task.path)
     if database is not None:
         report = _verify_database(database, task)
-        return report if task.trust.guard is not None or task.path == database else _without_guard(report, task.path)
+        folder = _folder_of(task.path)
+        return report if task.trust.guard is not None or folder is None else _without_guard(report, folder)
     with open_files(task.path) as files:
         source = bundle_source(files) if is_bundle(files) else foreign_source(files)
         if isinstance(source, BundleSample):
@@ -82,8 +83,14 @@ def verify_path(task: Task) -> AuditReport:
 
 
 def _without_guard(report: AuditReport, folder: Path) -> AuditReport:
-    tip = LedgerFolder(folder.absolute()).tip
-    return replace(report, limits=(*report.limits, f"this ledger has no tip guard in {tip}, where one belongs"))
+    return replace(report, unguarded=str(LedgerFolder(folder.absolute()).tip))
+
+
+def _folder_of(path: Path) -> Path | None:
+    """Return the folder of the ledger at *path*, also where its database is named; None for a database alone."""
+    if path.is_dir():
+        return path
+    return path.parent if path.name == "ledger.db" and (path.parent / "log.vkey").is_file() else None
 
 
 def _verify_database(database: Path, task: Task) -> AuditReport:
@@ -119,15 +126,15 @@ def own_policy(folder: Path) -> Policy:
 
 def own_guard(folder: Path) -> Guard:
     """Return the tip guard of a ledger, empty where its file is missing or cannot be read."""
-    places, data = LedgerFolder(folder.absolute()), None
+    places, data = LedgerFolder((_folder_of(folder) or folder).absolute()), None
     with suppress(GuardAccessError):
         data = places.guard.read()
     return Guard(name=f"the tip guard {places.tip / 'tip'}", data=data)
 
 
 def has_guard(folder: Path) -> bool:
-    """Tell whether a tip guard belongs to the ledger in *folder*."""
-    return LedgerFolder(folder.absolute()).tip.is_dir()
+    """Tell whether the ledger in *folder*, or whose database it is, has a tip guard."""
+    return LedgerFolder((_folder_of(folder) or folder).absolute()).tip.is_dir()
 
 
 def read_note(path: Path) -> HeldNote:

@@ -291,6 +291,7 @@ class _Audit:
             held_by=tuple(sorted(self._holding.names)),
             unheld_since=self._unheld_since() if complete else None,
             note=self._newest.note,
+            native=self._source.nature.native,
         )
 
     def _shown(self) -> frozenset[Level]:

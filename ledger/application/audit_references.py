@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ledger.application.audit_report import Finding, Level, Verdict
 from ledger.application.audit_source import HeldNote
 from ledger.application.audit_trust import PolicyMissingError, Trust, failed_by, read_unsigned
-from ledger.dataclass import dataclass
+from ledger.dataclass import dataclass, replace
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError
@@ -83,7 +83,9 @@ def open_references(trust: Trust, *, anchors: Sequence[HeldNote], since: HeldNot
     references: list[Reference] = []
     findings: list[Finding] = []
     remarks: list[str] = []
-    own = [*([since] if since is not None and since not in trust.held else []), *trust.held]
+    # Where an audit begins is the auditor's choice; that somebody holds it is not said by that.
+    begun = [replace(since, outside=False)] if since is not None and since not in trust.held else []
+    own = [*begun, *trust.held]
     if trust.guard is not None and trust.guard.data is not None:
         own.append(HeldNote(trust.guard.name, trust.guard.data, outside=False))
     for note in own:

@@ -51,7 +51,8 @@ class AuditReport:
 
     *asked* are the levels that were required, *holding* those that were shown. *held* is the
     newest size that somebody outside holds, *held_by* who; *sampled* how many entries a sample has.
-    *first* is the first event checked, above 0 in an incremental audit.
+    *first* is the first event checked, above 0 in an incremental audit. *native* is a log of this product, *unguarded*
+    the place of a tip guard that is not there.
     """
 
     origin: str | None
@@ -69,6 +70,8 @@ class AuditReport:
     unheld_since: str | None = None
     note: bytes | None = None
     sampled: int | None = None
+    native: bool = True
+    unguarded: str | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -113,13 +116,18 @@ class AuditReport:
         counted = f"{self.size} {_events(self.size)}"
         if self.sampled is not None:
             counted = f"{self.sampled} sampled of {counted}"
-        return f"ok: {counted}, root {root}, {signed}, {self.outside_words}"
+        unguarded = ", no tip guard" if self.unguarded is not None else ""
+        return f"ok: {counted}, root {root}, {signed}, {self.outside_words}{unguarded}"
 
     @property
     def outside_words(self) -> str:
         """How much is held outside, in words."""
         told = f"held outside: {min(self.held, self.size)} of {self.size}"
-        return told if not self.unheld else f"{told} (last {self.unheld} only on this host)"
+        if not self.unheld:
+            return told
+        # Of a log of other software it is not known where else it lies.
+        where = "only on this host" if self.native else "not shown to be held by others"
+        return f"{told} (last {self.unheld} {where})"
 
 
 def _events(number: int) -> str:

@@ -10,6 +10,7 @@ first bad event that it names, never depend on the number of processes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace  # a route holds what changes while it is walked
 from typing import Protocol
 
 from ledger.application.audit_form import Facts, FormCheck, went_back
@@ -17,7 +18,7 @@ from ledger.application.audit_ids import Identifiers
 from ledger.application.audit_references import Held
 from ledger.application.audit_source import LogSource
 from ledger.application.audit_walk import Findings, Route, Signed, SourceTiles, Walk
-from ledger.dataclass import dataclass, replace
+from ledger.dataclass import dataclass
 from ledger.errors import LedgerError
 from ledger.tlog.tree_builder import TreeBuilder
 

@@ -53,11 +53,13 @@ class Trust:
     def open(self, note: bytes) -> WitnessedCheckpoint:
         """Return the checkpoint of *note*, signed by a log of the policy; the quorum is not asked for.
 
-        Raises: SignatureError, FormatError, PrimitiveMissingError; PolicyMissingError.
+        Raises: SignatureError, FormatError, PrimitiveMissingError; PolicyMissingError, LogMissingError.
         """
         policy = self._without_quorum
         if policy is None:
             raise PolicyMissingError
+        if not policy.logs:
+            raise LogMissingError
         return policy.open_checkpoint(note, primitives=self.primitives)
 
     def has_quorum(self, opened: WitnessedCheckpoint) -> bool:
@@ -76,6 +78,18 @@ class PolicyMissingError(LedgerError):
             "no key was given whose signature counts",
             fact="a key that comes with the record proves nothing",
             hint="give --vkey VKEY or --policy FILE, had from the owner of the log by another way",
+        )
+
+
+class LogMissingError(PolicyMissingError):
+    """The policy names witnesses and no log: whose signature counts is not said."""
+
+    def __init__(self) -> None:
+        LedgerError.__init__(
+            self,
+            "the policy names no log",
+            fact="a checkpoint counts when a log of the policy signed it; witnesses alone say nothing of who wrote it",
+            hint="add the line `log VKEY` to the policy",
         )
 
 

@@ -88,6 +88,7 @@ class Keeping:
     stored: int = 0
     guard_fault: str = ""
     held: int | None = None
+    since: str | None = None
     holders: tuple[str, ...] = field(default=())
     held_fault: str = ""
     group: str = ""
@@ -234,6 +235,8 @@ def _anchors(keeping: Keeping) -> Point:
         return Point("held outside", "no holder is configured", Verdict.WARN, hint)
     value = f"{keeping.held} of {keeping.stored} events by {', '.join(keeping.holders)}"
     if keeping.held < keeping.stored:
+        value += f", the last {keeping.stored - keeping.held} only on this host"
+        value += f" since {keeping.since}" if keeping.since is not None else ""
         return Point("held outside", value, Verdict.WARN, "run `release-ledger witness submit`")
     return Point("held outside", value)
 

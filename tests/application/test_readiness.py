@@ -117,6 +117,15 @@ def test_the_ledger_is_judged_by_how_it_is_kept(keeping: Keeping, name: str, ver
     assert ledger_points_of(keeping)[name].verdict is verdict
 
 
+def test_it_is_said_how_many_events_nobody_outside_holds_and_since_when() -> None:
+    """``check`` and ``verify`` alike."""
+    keeping = replace(KEEPING, held=5, since="2026-03-01T12:00:00.000000Z")
+
+    value = ledger_points_of(keeping)["held outside"].value
+
+    assert value.endswith(f"the last {KEEPING.stored - 5} only on this host since 2026-03-01T12:00:00.000000Z")
+
+
 def test_a_clock_behind_the_newest_event_is_told() -> None:
     """RULINGS 10: only within one boot is it known to have been set back."""
     back = replace(CLOCKS, now="2026-02-01T00:00:00.000000Z")

@@ -7,7 +7,7 @@ import pytest
 
 from cli.app import main
 from tests.evidence.bundles import sample, whole, write
-from tests.evidence.ledgers import Case, alter, build, edit_state, newest, record, upgrades
+from tests.evidence.ledgers import WITNESS, Case, alter, build, edit_state, newest, record, upgrades
 
 
 @pytest.fixture
@@ -254,9 +254,60 @@ def test_a_ledger_without_its_tip_folder_is_said_to_have_none(
     before = capsys.readouterr().out
     ledger.folder.tip.rename(tmp_path / "away")
 
-    codes = main(asked), main(["verify"])
+    codes = main(asked), main(["verify", str(ledger.database), "--vkey", str(ledger.key.vkey)]), main(["verify"])
 
     told = capsys.readouterr().out
-    assert (guarded, *codes) == (0, 0, 3)
+    assert (guarded, *codes) == (0, 0, 0, 3)
     assert "no tip guard" not in before
-    assert f"not shown: this ledger has no tip guard in {ledger.folder.tip}, where one belongs" in told
+    assert [line.endswith(", no tip guard") for line in told.splitlines() if line.startswith("ok: ")] == [True, True]
+    assert told.count(f"\nno tip guard: {ledger.folder.tip} is not there, so this host cannot tell") == 2
+
+
+def test_the_note_where_an_audit_begins_is_no_holder(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else a copy of the ledger's own note would count as held outside; ``--held`` says who holds it."""
+    note = tmp_path / "note"
+    note.write_bytes(newest(ledger.database))
+
+    begun = main(["verify", "--json", "--since", str(note)])
+    alone = json.loads(capsys.readouterr().out)["held_outside"]
+    held = main(["verify", "--json", "--since", str(note), "--held", str(note)])
+    counted = json.loads(capsys.readouterr().out)["held_outside"]
+
+    assert (begun, held) == (0, 0)
+    assert (alone["size"], alone["missing"]) == (0, 19)
+    assert (counted["size"], counted["missing"]) == (19, 0)
+
+
+def test_a_policy_that_names_no_log_decides_nothing(
+    ledger: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """evidence.md 6.2: a missing key is *undecided*; a key that differs is *failed*."""
+    policy = tmp_path / "policy"
+    policy.write_text(f"witness w {WITNESS.vkey}\nquorum w\n")
+    bundle = str(write(tmp_path / "bundle", whole(ledger)))
+    part = str(write(tmp_path / "sample", sample(ledger, 1)))
+
+    codes = [main(["verify", path, "--policy", str(policy)]) for path in (bundle, part, str(ledger.folder.path))]
+
+    assert codes == [3, 3, 3]
+    assert "the policy names no log" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("level", "code"), [("3", 0), ("4", 3), ("5", 3)])
+def test_levels_four_and_five_ask_for_witnesses(level: str, code: int, ledger: Case) -> None:
+    """docs/verify.md: a level asks for all below it; without --level meaning is checked all the same."""
+    assert main(["verify", "--level", level]) == code
+    assert ledger.database.exists()
+
+
+@pytest.mark.parametrize(("level", "code"), [(None, 3), ("2", 0)])
+def test_a_quorum_that_nobody_met_is_undecided(level: str | None, code: int, ledger: Case, tmp_path: Path) -> None:
+    """evidence.md 6.2: a witness that did not cosign leaves it undecided, and fails nothing."""
+    policy = tmp_path / "policy"
+    policy.write_text(f"log {ledger.key.vkey}\nwitness w {WITNESS.vkey}\nquorum w\n")
+    bundle = str(write(tmp_path / "bundle", whole(ledger)))
+    asked = [] if level is None else ["--level", level]
+
+    assert main(["verify", bundle, "--policy", str(policy), *asked]) == code

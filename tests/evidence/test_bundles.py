@@ -1,14 +1,18 @@
 """Bundles and folders of tiles: rows 13, 14 and 21 of evidence.md 7, and logs that other software published."""
 
+import io
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.adapters.audit_bundle import BundleSample, bundle_source
+from ledger.adapters.audit_files import open_files
 from ledger.adapters.audit_place import Task, verify_path
 from ledger.adapters.audit_tiles import TilesSource
 from ledger.adapters.signatures import PRIMITIVES
@@ -303,3 +307,88 @@ def test_a_checkpoint_alone_is_no_log_of_its_size(ledger: Case, tmp_path: Path) 
     report = verify_path(Task(path=tmp_path, trust=ledger.trust))
 
     assert report.verdict is Verdict.UNDECIDED
+
+
+def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_STORED) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return packed.getvalue()
+
+
+class _Pipe(io.RawIOBase):
+    """A place to write to that cannot seek, so that sizes stand behind the members."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 # what the zip writer gives: bytes of some kind
+        self.data += data
+        return len(data)
+
+
+def piped(files: Mapping[str, bytes]) -> bytes:
+    pipe = _Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return bytes(pipe.data)
+
+
+def with_comment(data: bytes) -> bytes:
+    return data[:-2] + b"\x04\0junk"
+
+
+def with_a_gap(data: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        at = archive.start_dir
+    end = data.rindex(b"PK\5\6")
+    return data[:at] + b"junk" + data[at : end + 16] + (at + 4).to_bytes(4, "little") + data[end + 20 :]
+
+
+@pytest.mark.parametrize(
+    ("junk", "where"),
+    [
+        (lambda data: b"junk" + data, "4 bytes stand at byte 0 that belong to no file"),
+        (lambda data: b"#!/bin/sh\n" * 9 + data, "90 bytes stand at byte 0 that belong to no file"),
+        (lambda data: data + b"junk", "bytes stand behind its end record"),
+        (lambda data: data + b"\0" * 22, "bytes stand behind its end record"),
+        (with_comment, "bytes stand behind its end record"),
+        (with_a_gap, "4 bytes stand at byte"),
+    ],
+)
+def test_what_belongs_to_no_file_of_a_zip_is_refused(
+    junk: Callable[[bytes], bytes], where: str, ledger: Case, tmp_path: Path
+) -> None:
+    """Another reader may take it for another zip, or a shell for a program."""
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(junk(zipped(whole(ledger))))
+
+    with pytest.raises(PartWrongError) as caught, open_files(path):
+        pass
+
+    assert where in caught.value.fact
+
+
+@pytest.mark.parametrize("form", [zipped, partial(zipped, method=zipfile.ZIP_DEFLATED), piped])
+def test_a_sound_zip_is_read_however_it_was_written(
+    form: Callable[[Mapping[str, bytes]], bytes], ledger: Case, tmp_path: Path
+) -> None:
+    """Stored, deflated, or streamed with sizes behind the members, in any order of names."""
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(form(dict(reversed(whole(ledger).items()))))
+
+    assert verify_path(Task(path=path, trust=ledger.trust)).verdict is Verdict.VERIFIED
+
+
+def test_of_a_log_of_other_software_nothing_is_said_of_this_host(tmp_path: Path) -> None:
+    """Who else has it is not known: it may lie on a thousand mirrors."""
+    task = Task(path=_posix(tmp_path / "log", 15), trust=Trust(), asked=Asked(level=Level.TREE))
+
+    report = verify_path(task)
+
+    assert report.words.endswith("held outside: 0 of 15 (last 15 not shown to be held by others)")

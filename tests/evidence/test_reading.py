@@ -98,7 +98,7 @@ _FREE_IN_CENTRAL_HEADER = {
     "lengths, where the directory ends before": range(28, 34),
     "disk and attributes": range(34, 42),
 }
-_FREE_AT_THE_END = {"numbers of disks and members": range(4, 12), "length of the comment": range(20, 22)}
+_FREE_AT_THE_END = {"numbers of disks and members": range(4, 12)}
 
 
 def free_bytes(data: bytes) -> Iterator[int]:
