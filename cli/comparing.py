@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cli.exit_codes import DIFFERENT, DONE
+from cli.notes import Notes, note_lines, note_records, notes_of
 from cli.plain_text import plain
 from cli.reading import ask, meant, now
 from cli.render_versions import node_label
@@ -50,13 +51,22 @@ class SidesError(UsageError):
 
 
 class Side(NamedTuple):
-    """One of the two: its tables, and what happened there; *number* is the event of a moment."""
+    """One of the two: its tables, what happened there, and the notes on it; *number* is the event of a moment."""
 
     kind: str
     title: str
     nodes: tuple[NodeTable, ...]
     lines: tuple[Line, ...]
+    notes: Notes
     number: int = -1
+
+
+class Event(NamedTuple):
+    """Something that happened, in one *side* only or, of two moments, between them; *notes* are those of its side."""
+
+    side: str
+    line: Line
+    notes: Notes
 
 
 class Change(NamedTuple):
@@ -77,13 +87,13 @@ def compare(a: str, b: str, *, session: Session) -> int:
     if one.kind != other.kind:
         raise SidesError(one, other)
     changes = tuple(_changes(one, other))
-    events = tuple(_events(one, other))
+    events = tuple(_between(one, other, session) if one.kind == "moment" else _apart(one, other))
     if session.json:
         session.terminal.write(_as_json(one, other, changes, events))
     else:
         session.terminal.write("".join(f"{plain(line)}\n" for line in (f"A: {one.title}", f"B: {other.title}")))
         session.terminal.write(table_text(("Node", "What", "A", "B"), _rows(changes), session) if changes else "")
-        session.terminal.write("".join(f"{_side_mark(side)}{plain(_told(line))}\n" for side, line in events))
+        session.terminal.write("".join(_event_text(event) for event in events))
         if not changes and not events:
             session.terminal.write("No difference.\n")
     return DIFFERENT if changes or events else DONE
@@ -91,28 +101,31 @@ def compare(a: str, b: str, *, session: Session) -> int:
 
 def _side(text: str, session: Session) -> Side:
     if "/" in text or Path(text).is_dir():
-        return read_folder(Path(text), lambda view, _: Side("ledger", f"ledger {text}", view.nodes(), _happened(view)))
+        return read_folder(Path(text), lambda view, _: _of_ledger(view, text))
     if "@" in text:
         return ask(session, lambda view, _: _of_node(view, text))
     return ask(session, lambda view, ledger: _of_moment(view, ledger, text, session))
 
 
+def _of_ledger(view: View, text: str) -> Side:
+    return Side("ledger", f"ledger {text}", view.nodes(), _happened(view, HistoryFilter(types=_TOLD)), notes_of(view))
+
+
 def _of_node(view: View, text: str) -> Side:
     node = choose([(node.node, node.stream, node) for node in view.nodes()], text)
-    return Side("node", f"node {node.node}", (node,), tuple(x for x in _happened(view) if x.stream == node.stream))
+    lines = tuple(line for line in _happened(view, HistoryFilter(types=_TOLD)) if line.stream == node.stream)
+    return Side("node", f"node {node.node}", (node,), lines, notes_of(view))
 
 
 def _of_moment(view: View, _: sqlite3.Connection, text: str, session: Session) -> Side:
     number = resolve_when(view, text, now=now()).number
     (line,) = view.lines(HistoryFilter(since=number, until=number))
     nodes = meant(view.nodes(at=number), session)
-    streams = {node.stream for node in nodes}
-    lines = tuple(x for x in _happened(view) if x.stream in streams)
-    return Side("moment", f"event {number}, {line.recorded_at}", nodes, lines, number)
+    return Side("moment", f"event {number}, {line.recorded_at}", nodes, (), notes_of(view), number)
 
 
-def _happened(view: View) -> tuple[Line, ...]:
-    return tuple(view.lines(HistoryFilter(types=_TOLD), oldest_first=True))
+def _happened(view: View, wanted: HistoryFilter) -> tuple[Line, ...]:
+    return tuple(view.lines(wanted, oldest_first=True))
 
 
 def _changes(a: Side, b: Side) -> Iterator[Change]:
@@ -148,15 +161,21 @@ def _facts(node: NodeTable | None) -> Mapping[str, str]:
     return {**dict(node.releases), **facts}
 
 
-def _events(a: Side, b: Side) -> Iterator[tuple[str, Line]]:
-    """Yield what happened in one of them only, each with its side, oldest first."""
-    if a.kind == "moment":
-        low, high = sorted((a.number, b.number))
-        yield from (("", line) for line in (b.lines or a.lines) if low < line.number <= high)
-        return
+def _between(a: Side, b: Side, session: Session) -> Iterator[Event]:
+    """Yield what happened after the earlier of two moments, up to the later one, oldest first."""
+    low, high = sorted((a.number, b.number))
+    wanted = HistoryFilter(since=low + 1, until=high, types=_TOLD)
+    streams = {node.stream for node in (*a.nodes, *b.nodes)}
+    for line in ask(session, lambda view, _: _happened(view, wanted)):
+        if line.stream in streams:
+            yield Event("", line, b.notes)
+
+
+def _apart(a: Side, b: Side) -> Iterator[Event]:
+    """Yield what happened in one of them only, oldest first."""
     ours, theirs = ({_key(line, side.kind): line for line in side.lines} for side in (a, b))
-    yield from (("A", line) for key, line in ours.items() if key not in theirs)
-    yield from (("B", line) for key, line in theirs.items() if key not in ours)
+    yield from (Event("A", line, a.notes) for key, line in ours.items() if key not in theirs)
+    yield from (Event("B", line, b.notes) for key, line in theirs.items() if key not in ours)
 
 
 def _key(line: Line, kind: str) -> str:
@@ -164,19 +183,17 @@ def _key(line: Line, kind: str) -> str:
     return line.event_id if kind == "ledger" else line.words
 
 
-def _side_mark(side: str) -> str:
-    return f"only in {side}: " if side else ""
-
-
-def _told(line: Line) -> str:
-    return f"event {line.number}, {line.recorded_at}, {line.actor}: {line.words}"
+def _event_text(event: Event) -> str:
+    line, mark = event.line, f"only in {event.side}: " if event.side else ""
+    told = f"{mark}{plain(f'event {line.number}, {line.recorded_at}, {line.actor}: {line.words}')}"
+    return "".join(f"{text}\n" for text in (told, *(f"  {n}" for n in note_lines(line.event_id, event.notes))))
 
 
 def _rows(changes: Sequence[Change]) -> list[tuple[str, ...]]:
     return [(change.node, change.what, change.a or "-", change.b or "-") for change in changes]
 
 
-def _as_json(a: Side, b: Side, changes: Sequence[Change], events: Sequence[tuple[str, Line]]) -> str:
+def _as_json(a: Side, b: Side, changes: Sequence[Change], events: Sequence[Event]) -> str:
     record = {
         "schema": SCHEMA,
         "kind": a.kind,
@@ -184,16 +201,20 @@ def _as_json(a: Side, b: Side, changes: Sequence[Change], events: Sequence[tuple
         "b": b.title,
         "different": bool(changes or events),
         "changes": [{name: value for name, value in change._asdict().items() if value} for change in changes],
-        "events": [
-            {
-                "index": line.number,
-                "recorded_at": line.recorded_at,
-                "type": line.type,
-                "actor": line.actor,
-                "words": line.words,
-                **({"only_in": side.lower()} if side else {}),
-            }
-            for side, line in events
-        ],
+        "events": [_event_record(event) for event in events],
     }
     return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def _event_record(event: Event) -> Mapping[str, object]:
+    line = event.line
+    record = {
+        "index": line.number,
+        "recorded_at": line.recorded_at,
+        "type": line.type,
+        "actor": line.actor,
+        "words": line.words,
+        "notes": note_records(line.event_id, event.notes),
+        "only_in": event.side.lower() or None,
+    }
+    return {name: value for name, value in record.items() if value is not None}

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from cli import bootstrap
 from cli.listing import check_version, event_at, filter_of, print_texts, started
+from cli.notes import Notes, notes_of
 from cli.options import ExportFormat, ExportOptions, FilterOptions
 from cli.outside import held_outside
 from cli.reading import ask, ask_for_lines, meant, now
@@ -97,11 +98,11 @@ def _export_events(asked: ExportOptions, *, wanted: FilterOptions, session: Sess
     if target is not None:
         desk.check_target(target)
 
-    def question(view: View, ledger: sqlite3.Connection) -> tuple[Iterator[Line], sqlite3.Connection]:
-        return started(_matching(view, wanted, session, oldest_first=True)), ledger
+    def question(view: View, ledger: sqlite3.Connection) -> tuple[Iterator[Line], Notes, sqlite3.Connection]:
+        return started(_matching(view, wanted, session, oldest_first=True)), notes_of(view), ledger
 
-    with ask_for_lines(session, question) as (lines, ledger):
-        texts = csv_rows(lines) if asked.form is ExportFormat.CSV else _json_lines(lines, ledger)
+    with ask_for_lines(session, question) as (lines, notes, ledger):
+        texts = csv_rows(lines) if asked.form is ExportFormat.CSV else _json_lines(lines, notes, ledger)
         if target is None:
             print_texts(texts, session)
         else:
@@ -230,8 +231,8 @@ def _views(choice: _Choice) -> Iterator[BundleFile]:
         yield BundleFile("views/versions.json", readable_json(record), derived=True)
 
 
-def _json_lines(lines: Iterator[Line], ledger: sqlite3.Connection) -> Iterator[str]:
-    return (event_json(event_at(ledger, line.number)) for line in lines)
+def _json_lines(lines: Iterator[Line], notes: Notes, ledger: sqlite3.Connection) -> Iterator[str]:
+    return (event_json(event_at(ledger, line.number), notes=notes) for line in lines)
 
 
 def _tell(exported: _Exported, session: Session) -> None:

@@ -29,13 +29,17 @@ class _Additions(TypedDict):
 
 
 class Beside(NamedTuple):
-    """What shows beside events and is not in them: notes, place in the log, proofs, personal fields, the moment."""
+    """What shows beside events and is not in them: notes, place in the log, proofs, personal fields, the moment.
+
+    *about* names the event that a note is on.
+    """
 
     notes: Notes
     place: Place
     proofs: Mapping[int, str]
     personal: Mapping[int, tuple[Personal, ...]]
     moment: Moment
+    about: str | None = None
 
     def of(self, event: StoredEvent) -> _Additions:
         """Return what shows beside *event*."""
@@ -68,7 +72,7 @@ def event_text(event: StoredEvent, *, beside: Beside) -> str:
         ("why", envelope.get("reason")),
         ("ticket", envelope.get("ticket")),
         ("id", envelope["event_id"]),
-        ("corrects", envelope.get("corrects")),
+        (str(event.data.get("kind", "note")), beside.about),
     )
     head = f"event {event.number}: {type_of(event.topic).replace('_', ' ')}"
     lines = (
@@ -163,7 +167,7 @@ def _note_lines(events: Sequence[StoredEvent], beside: Beside) -> Iterator[str]:
 
 
 def _rows(rows: Sequence[tuple[str, str | None]]) -> Iterator[str]:
-    return (f"  {title:<8}{plain(value)}" for title, value in rows if value)
+    return (f"  {title:<7} {plain(value)}" for title, value in rows if value)
 
 
 def _members(data: Mapping[str, Any], *, without: tuple[str, ...] = ()) -> Iterator[str]:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from cli.exit_codes import DIFFERENT, DONE
 from cli.listing import print_texts
 from cli.live import look_at
+from cli.notes import Notes, note_lines, note_records, notes_of
 from cli.plain_text import plain
 from cli.reading import ask_for_lines, meant, now
 from cli.render_versions import node_label
 from cli.session import Session
 from ledger.application.reconcile import unrecorded
-from projections.history import line_of
+from projections.history import Intent, line_of, type_of
 from projections.nodes import NodeTable
 from projections.read import StoredEvent
 from projections.refold import refold
@@ -38,11 +39,17 @@ class State(NamedTuple):
 
     event: StoredEvent
     table: NodeTable
+    intent: Intent | None
+
+    @property
+    def event_id(self) -> str:
+        """The id of the event."""
+        return str(self.event.envelope["event_id"])
 
     @property
     def words(self) -> str:
         """What happened."""
-        return line_of(self.event, intent=None, before=None).words
+        return line_of(self.event, intent=self.intent, before=None).words
 
 
 class Replay:
@@ -52,9 +59,11 @@ class Replay:
         self._view, self._ledger, self._streams = view, ledger, streams
         self.last = last
         self.root = root_of(ledger, last + 1)
+        self.notes = notes_of(view)
         self.nodes: dict[str, NodeReleases] = {}
         self.tables: dict[str, NodeTable] = {}
         self.differences: list[str] = []
+        self._intents: dict[str, Intent] = {}
 
     def states(self) -> Iterator[State]:
         """Fold every event afresh, and yield the table after each."""
@@ -65,9 +74,19 @@ class Replay:
             self.nodes[stored.stream], self.tables[stored.stream] = node, table
             if table != known:
                 self.differences += _view_differs(self._view, stored.number, table)
-            yield State(stored, table)
+            yield State(stored, table, self._intent(stored))
         for table in self.tables.values():
             self.differences += _view_differs(self._view, self.last, table)
+
+    def _intent(self, stored: StoredEvent) -> Intent | None:
+        """Return what the attempt of an event is about, which its first event says."""
+        attempt, data = stored.envelope.get("attempt"), stored.data
+        if attempt is None:
+            return None
+        if type_of(stored.topic) == "operation_requested":
+            self._intents[stored.stream] = Intent(data.get("verb"), data.get("to"))
+        # One attempt of an installation at a time is open.
+        return self._intents.get(stored.stream)
 
 
 def replay(to: str | None, *, step: bool, live: bool, session: Session) -> int:
@@ -78,7 +97,8 @@ def replay(to: str | None, *, step: bool, live: bool, session: Session) -> int:
     with ask_for_lines(session, lambda view, ledger: _begun(view, ledger, to, session)) as done:
         states = done.states()
         if step:
-            print_texts((_state_json(state) if session.json else _state_text(state) for state in states), session)
+            told = _state_json if session.json else _state_text
+            print_texts((told(state, done.notes) for state in states), session)
         # Whoever does not look at each state, or reads no further, is answered by the exit code all the same.
         for _ in states:
             pass
@@ -139,13 +159,16 @@ def _as_json(done: Replay, differences: tuple[str, ...], *, live: bool) -> str:
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
-def _state_text(state: State) -> str:
+def _state_text(state: State, notes: Notes) -> str:
     table = f"{node_label(state.table)}: {_in_words(state.table)}"
-    return f"event {state.event.number}: {plain(state.words)}\n  {plain(table)}\n"
+    noted = "".join(f"  {line}\n" for line in note_lines(state.event_id, notes))
+    return f"event {state.event.number}: {plain(state.words)}\n{noted}  {plain(table)}\n"
 
 
-def _state_json(state: State) -> str:
+def _state_json(state: State, notes: Notes) -> str:
     record = {"schema": STATE_SCHEMA, "index": state.event.number, "words": state.words, **_table_record(state.table)}
+    if noted := note_records(state.event_id, notes):
+        record["notes"] = noted
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 

@@ -11,6 +11,7 @@ from cli.reading import Moment, as_then, ask, now
 from cli.render_show import Beside, attempt_json, attempt_text, event_text, record_json
 from cli.session import Session
 from projections.attempts import attempt_in_full
+from projections.history import NOTE_ADDED, type_of
 from projections.read import StoredEvent
 from projections.view import View
 from projections.when import resolve_when
@@ -32,7 +33,7 @@ def show_event(text: str, *, at: str | None = None, session: Session, proof: boo
         proofs = _proofs(ledger, newest.size(), events) if proof else {}
         personal_of = personal_in(ledger)
         personal = {one.number: personal_of(one) for one in events}
-        beside = Beside(notes_of(view), Place(moment.size, moment.root), proofs, personal, moment)
+        beside = Beside(notes_of(view), Place(moment.size, moment.root), proofs, personal, moment, _about(view, event))
         if session.json:
             if row is None:
                 return record_json(event, beside=beside), moment
@@ -47,6 +48,14 @@ def show_event(text: str, *, at: str | None = None, session: Session, proof: boo
     session.terminal.write(shown)
     if at:
         session.terminal.advise(moment.in_words)
+
+
+def _about(view: View, event: StoredEvent) -> str | None:
+    """Return the event that a note is on, by its number and id; None for any other event."""
+    if type_of(event.topic) != NOTE_ADDED:
+        return None
+    noted = event.data["event_id"]
+    return next((f"on event {number}, {name}" for name, number in view.ids_starting(noted) if name == noted), noted)
 
 
 def _proofs(ledger: sqlite3.Connection, size: int, events: Sequence[StoredEvent]) -> Mapping[int, str]:
