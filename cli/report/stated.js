@@ -151,10 +151,10 @@ async function checkStated(data, lines) {
     "the number of restarts": count(number("node_restarted"), "restart"),
     "the number of drifts": count(number("drift_observed"), "time"),
     "the number of exceptions": `${Object.entries(kinds).map(([kind, n]) => `${kind}: ${n}`).join("; ")}.`,
-    "the number of checkpoints here": checkpoints.length,
     "the sample": data.sample ? data.sample[1] : null,
   });
   checkGaps(gapsOf(data, lines, attempts, missed), missed);
+  checkFacts({ "the number of checkpoints here": checkpoints.length });
   const bytewise = (key) => [...bytesOf(key)].map((byte) => String.fromCharCode(byte)).join("");
   const packages = [...packagesOf(lines)].sort((a, b) => (bytewise(a[0]) < bytewise(b[0]) ? -1 : 1));
   await checkRows("exception-table", "the exceptions", exceptions.map(({ kind, line, what }) => [kind, String(line.index), line.recorded_at, labelOf(line, line.stream), what]), ROWS);
