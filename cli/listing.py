@@ -19,6 +19,7 @@ from cli.personal import Personal, personal_in
 from cli.reading import Moment, as_then, ask_for_lines, meant, now
 from cli.render_log import event_json, one_line, paragraphs
 from cli.session import Session
+from cli.wrapping import fitted
 from ledger.errors import EvidenceError, UsageError
 from projections.history import HistoryFilter, Line
 from projections.read import StoredEvent, log_size, read_events
@@ -57,7 +58,7 @@ def list_events(
         check_version(wanted.vsn)
 
     def question(view: View, ledger: sqlite3.Connection) -> _Listed:
-        then, moment = as_then(view, ledger, at) if at else (view, None)
+        then, moment = as_then(view, ledger, at) if at is not None else (view, None)
         if session.settings.node.value is not None:
             meant(then.nodes(), session)
         lines = then.lines(filter_of(wanted, then, session.settings.node.value))
@@ -72,11 +73,12 @@ def list_events(
             _show((one_line(line, notes=listed.notes) for line in lines), session)
         else:
             named = _named(listed.ledger)
-            _show((paragraphs(line, notes=listed.notes, personal=named(line.number)) for line in lines), session)
+            texts = (paragraphs(line, notes=listed.notes, personal=named(line.number)) for line in lines)
+            _show(map(fitted, texts), session)
     if listed.moment is not None:
         session.terminal.advise(listed.moment.in_words)
     if not session.json:
-        for hint in hints.told():
+        for hint in hints.told(wanted):
             session.terminal.advise(hint)
 
 
@@ -103,10 +105,14 @@ class _Hints:
                 self._first.setdefault(line.type, line.number)
             yield line
 
-    def told(self) -> Iterator[str]:
-        """Yield the hints."""
+    def told(self, wanted: FilterOptions) -> Iterator[str]:
+        """Yield the hints, after all that is *wanted* went by."""
         newest, undone, drift = (self._first.get(kind) for kind in ("", *_CALLING))
-        if newest is not None:
+        if newest is None:
+            yield "no event is what was asked for"
+            if wanted.actor is not None and ":" not in wanted.actor:
+                yield "hint: --actor takes an id as `log` shows it, for example os:1000; events hold no names"
+        else:
             yield f"hint: `release-ledger show {newest}` tells one in full"
         if undone is not None:
             yield f"hint: `release-ledger diff {max(undone - 1, 0)} {undone}` tells what the restart changed"

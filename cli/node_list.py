@@ -61,7 +61,7 @@ def nodes_json(listed: Listed) -> str:
 
 
 def _listed(view: View, ledger: sqlite3.Connection, wanted: NodeOptions, *, at: str | None, session: Session) -> Listed:
-    position = resolve_when(view, at, now=now()) if at else None
+    position = None if at is None else resolve_when(view, at, now=now())
     number = None if position is None else position.number
     size = view.size() if number is None else number + 1
     # Whoever is left out of the list still counts for what is behind.

@@ -85,7 +85,7 @@ def tables_at(session: Session, when: str | None) -> Answer:
 
     def question(view: View, ledger: sqlite3.Connection) -> Answer:
         moment = moment_of(view, ledger, when)
-        nodes = matched(view.nodes(at=moment.size - 1) if when else view.nodes(), session)
+        nodes = matched(view.nodes() if when is None else view.nodes(at=moment.size - 1), session)
         return Answer(nodes, *moment)
 
     return ask(session, question)
@@ -110,7 +110,7 @@ def moment_of(view: View, ledger: sqlite3.Connection, when: str | None) -> Momen
 
     Raises: WhenError, NoSuchEventError.
     """
-    if not when:
+    if when is None:
         return Moment(view.size(), root_of(ledger, view.size()))
     position = resolve_when(view, when, now=now())
     return Moment(position.number + 1, root_of(ledger, position.number + 1), position.stamped_later)
@@ -122,7 +122,7 @@ def as_then(view: View, ledger: sqlite3.Connection, when: str | None) -> tuple[V
     Raises: as ``moment_of``.
     """
     moment = moment_of(view, ledger, when)
-    if not when:
+    if when is None:
         return view, moment
     from projections.past import PastView  # noqa: PLC0415 # only who asks for the past pays for it
 

@@ -10,6 +10,7 @@ from cli.placing import Place
 from cli.reading import Moment, as_then, ask, now
 from cli.render_show import Beside, attempt_json, attempt_text, event_text, record_json
 from cli.session import Session
+from cli.wrapping import fitted
 from projections.attempts import attempt_in_full
 from projections.history import NOTE_ADDED, type_of
 from projections.read import StoredEvent
@@ -45,8 +46,8 @@ def show_event(text: str, *, at: str | None = None, session: Session, proof: boo
         return shown + (_paragraph(number, proofs[number]) if proof else ""), moment
 
     shown, moment = ask(session, question)
-    session.terminal.write(shown)
-    if at:
+    session.terminal.write(shown if session.json else fitted(shown))
+    if at is not None:
         session.terminal.advise(moment.in_words)
 
 

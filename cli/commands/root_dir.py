@@ -25,6 +25,6 @@ def root_dir(
     """Print the root."""
     node, moment = one_node(session, read.at)
     session.terminal.write(root_dir_json(node, moment) if session.json else root_dir_text(node, raw=raw))
-    if read.at:
+    if read.at is not None:
         session.terminal.advise(moment.in_words)
     return 0
