@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -148,9 +148,19 @@ def long_history(count: int) -> tuple[AnyEvent, ...]:
     return tuple(islice(upgrades(), count))
 
 
-def longest_history(count: int) -> tuple[AnyEvent, ...]:
-    """Return *count* events of one upgrade over and over, which folds fast."""
+def impossible_history(count: int) -> tuple[AnyEvent, ...]:
+    """Return *count* events of one upgrade over and over, whose tables do not follow from each other."""
     return tuple(islice(repeated(), count))
+
+
+def longest_history(count: int) -> tuple[AnyEvent, ...]:
+    """Return *count* events of two nodes, of a history that can have happened."""
+    world = _Events()
+    for n in cycle(range(40)):
+        world.play(Move(node=n % 2, kind=n * 7 % 10 if n % 5 else 8, vsn=n * 3 % 4, reach=5, clock=1))
+        if len(world.events) >= count:
+            break
+    return tuple(world.events[:count])
 
 
 def report(lab: Lab, target: Path, *options: str) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.lab import Lab
 
 from .browser import Browser
-from .records import Altered, Evidence, evidence_of, longest_history, record, report
+from .records import Altered, Evidence, evidence_of, impossible_history, record, report
 
 
 def cut_all(evidence: Evidence) -> None:
@@ -130,7 +130,7 @@ def test_the_verdict_says_what_it_rests_on_and_what_nobody_checked(browser: Brow
 
 def test_a_history_that_cannot_have_happened_is_found(browser: Browser, tmp_path: Path) -> None:
     """Level 5 of evidence.md 6.1: signed and whole, but its tables do not follow from each other."""
-    lab = record(tmp_path / "host", longest_history(12))
+    lab = record(tmp_path / "host", impossible_history(12))
 
     browser.open(report(lab, tmp_path / "page.html"))
 

@@ -213,16 +213,36 @@ def test_a_thousand_events_are_small_and_checked_within_a_second(
     assert min(took) < 1000
 
 
-def test_five_thousand_events_are_checked_and_more_are_refused(browser: Browser, tmp_path: Path) -> None:
-    lab = record(tmp_path / "host", longest_history(5_001), commit=500)
+LONG_TASKS = """
+globalThis.longest = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) globalThis.longest = Math.max(globalThis.longest, entry.duration);
+}).observe({ type: 'longtask', buffered: true });
+"""
+
+
+def test_five_thousand_events_are_checked_and_more_are_refused(
+    browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without freezing: no task of the page holds its reader up for long (PRODUCT 9)."""
+    lab = record(tmp_path / "host", longest_history(5_001), commit=50)
     refused = lab.run("report", "-o", str(tmp_path / "refused.html"))
     most = report(lab, tmp_path / "most.html", "-n", "5000")
+    added = browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LONG_TASKS})
 
-    browser.open(most)
+    longest = []
+    for _ in range(2):  # the least of two: other programs run beside it
+        browser.open(most)
+        longest.append(int(browser.run("return globalThis.longest")))
+    browser.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
+    with capsys.disabled():
+        took = browser.run("return document.getElementById('verdict').dataset.milliseconds")
+        print(f"\n5,000 events: {most.stat().st_size:,} bytes, verified in {took} ms, longest task {min(longest)} ms")  # noqa: T201 # the figures of the issue
     assert (refused.code, refused.out) == (1, "")
     assert "5001 events are too many" in refused.err
     assert "--since and --until" in refused.err
-    assert browser.verdict() == "verified"
+    assert browser.verdict() == "verified", browser.text("#verdict-text")
     assert browser.run("return document.querySelectorAll('#rows tr').length") == 200
     assert "5000 events of 5000 in this page match" in browser.text("#shown")
+    assert min(longest) < 200
