@@ -1,0 +1,177 @@
+"""The page for those who print it, use a keyboard, or hear it."""
+
+import base64
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from .browser import Browser
+from .records import long_history, record, report
+
+_PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
+_FOCUSED = """
+const e = document.activeElement;
+const style = getComputedStyle(e);
+return [e.id || e.textContent.trim(), style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2];
+"""
+
+
+def printed(browser: Browser, page: Path) -> int:
+    """Return the number of pages on paper."""
+    browser.open(page)
+    pdf = browser.driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    return len(_PAGE.findall(base64.b64decode(pdf)))
+
+
+def test_one_long_reason_does_not_fill_pages(browser: Browser, tmp_path: Path) -> None:
+    """4,096 bytes are the longest text that a ledger takes (evidence.md 1.1)."""
+    events = long_history(16)
+    long = replace(events[1], context=replace(events[1].context, reason="why " * 1024))
+    short = printed(browser, report(record(tmp_path / "a", events), tmp_path / "a.html"))
+
+    pages = printed(browser, report(record(tmp_path / "b", (events[0], long, *events[2:])), tmp_path / "b.html"))
+
+    assert short <= 7
+    assert pages <= short + 1
+
+
+def test_no_row_is_printed_over_another(browser: Browser, page: Path) -> None:
+    """With the print style: what a cell shows ends within its row."""
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.open(page)
+    over = browser.run(
+        "return [...document.querySelectorAll('#rows td, #attempt-rows td')].filter((cell) =>"
+        " [...cell.children].some((part) =>"
+        " part.getBoundingClientRect().bottom > cell.parentElement.getBoundingClientRect().bottom + 1)).length"
+    )
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+    assert over == 0
+
+
+def test_paper_shows_the_whole_picture_in_strips(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.run("document.getElementById('zoom-from').value = '90'; document.getElementById('zoom').requestSubmit()")
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    strips = browser.run("return document.querySelectorAll('#strips svg').length")
+    said = set(browser.run(_TITLES, "#strips"))
+    browser.run("dispatchEvent(new Event('afterprint')); document.getElementById('whole').click()")
+    whole = set(browser.run(_TITLES, "#lanes"))
+
+    assert strips > 1
+    assert said == whole
+    assert browser.run("return document.querySelectorAll('#strips svg').length") == 0
+
+
+_TITLES = (
+    "return [...document.querySelectorAll(`${arguments[0]} .bar title, ${arguments[0]} .mark title`)]"
+    ".map((title) => title.textContent)"
+)
+
+
+def test_marks_do_not_lie_on_each_other_however_uneven_the_times(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.run("document.getElementById('zoom-from').value = '0'; document.getElementById('zoom-to').value = '70';")
+    browser.run("document.getElementById('zoom').requestSubmit()")
+
+    places = browser.run(
+        "return [...document.querySelectorAll('#lanes .mark')].map((mark) => mark.getAttribute('transform'))"
+    )
+
+    assert len(places) > 10
+    assert len(set(places)) == len(places)
+
+
+def test_every_control_is_reached_by_the_tab_key_and_shows_it(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    due = [
+        *("Skip to the events", "own-key-text", "drawing", "zoom-from", "at-step", "at-text"),
+        *("f-text", "f-type", "f-failed", "csv", "event", "when"),
+    ]
+    reached: list[tuple[str, bool]] = []
+    while len(reached) < 400 and not {name for name, _ in reached} >= set(due):
+        ActionChains(browser.driver).send_keys(Keys.TAB).perform()
+        name, shown = browser.run(_FOCUSED)
+        reached.append((name, shown))
+
+    order = [name for name, _ in reached if name in due]
+
+    assert list(dict.fromkeys(order)) == due
+    assert [name for name, shown in reached if not shown] == []
+
+
+def test_arrow_keys_move_the_cursor_and_say_where_it_is(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    before = browser.run(f"return [document.getElementById('at-text').value, {_X}]")
+    browser.run("document.getElementById('at-step').focus()")
+    ActionChains(browser.driver).send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT).perform()
+
+    number, x = browser.run(f"return [document.getElementById('at-text').value, {_X}]")
+    said = browser.run("return document.getElementById('at-step').getAttribute('aria-valuetext')")
+
+    assert int(number) < int(before[0])
+    assert float(x) < float(before[1])
+    assert said.startswith(f"event {number}, 2026-")
+
+
+_X = "document.getElementById('cursor').getAttribute('x1')"
+
+
+def test_sorting_and_opening_work_by_the_keyboard(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.run("document.querySelector('#events th[data-column=recorded_at] button').focus()")
+    ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
+    once = browser.run("return document.querySelector('#events th[data-column=recorded_at]').ariaSort")
+    ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
+    twice = browser.run("return document.querySelector('#events th[data-column=recorded_at]').ariaSort")
+    browser.run("document.querySelector('#rows button').focus()")
+    ActionChains(browser.driver).send_keys(Keys.ENTER).perform()
+    browser.wait("return document.querySelector('.proof')")
+
+    assert (once, twice) == ("ascending", "descending")
+    assert browser.run("return document.querySelector('#rows button').ariaExpanded") == "true"
+
+
+def test_a_screen_reader_finds_landmarks_names_and_the_verdict(browser: Browser, page: Path) -> None:
+    """By Chromium's own tree of what assistive software gets."""
+    browser.open(page)
+
+    nodes = browser.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    named = [(n["role"]["value"], n.get("name", {}).get("value", "")) for n in nodes if not n["ignored"]]
+    roles = {role for role, _ in named}
+    verdict = browser.run("return document.getElementById('verdict').getAttribute('aria-live')")
+    pictures = [name for role, name in named if role in {"image", "img", "graphics-document"} and "Status" in name]
+
+    assert {"main", "navigation", "banner", "region", "table", "columnheader", "status", "slider"} <= roles
+    assert [
+        role for role, name in named if role in {"region", "table", "button", "textbox", "slider"} and not name
+    ] == []
+    assert ("region", "✓ Verified") in named
+    assert verdict == "polite"
+    assert len(pictures) == 1
+    assert browser.run("return document.querySelector('#lanes > desc').textContent") != ""
+
+
+def test_one_is_one_and_not_ones(browser: Browser, tmp_path: Path) -> None:
+    page = report(record(tmp_path / "host", long_history(6)), tmp_path / "page.html", "--sample", "1", "--seed", "s")
+
+    browser.open(page)
+
+    text = browser.text("main")
+    assert "1 change was asked for" in text
+    assert browser.verdict() == "verified"
+    assert not re.search(r"\b1 (changes|restarts|times|events|checkpoints|attempts|nodes|rows|columns)\b", text)
+
+
+def test_words_of_the_sample_are_not_cut_on_a_narrow_screen(browser: Browser, page: Path) -> None:
+    browser.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": False}
+    )
+    browser.open(page)
+    right = browser.run("return document.getElementById('sample-rule').getBoundingClientRect().right")
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    assert right <= 320
