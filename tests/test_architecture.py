@@ -24,6 +24,8 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "ledger/application/record_ports.py": frozenset({"domain", "persistence"}),
     "ledger/application/release_ledger.py": frozenset({"application", "domain", "persistence", "utils"}),
     "ledger/adapters/mapper.py": frozenset({"domain", "persistence"}),
+    "ledger/adapters/postgres.py": frozenset({"persistence", "postgres"}),
+    "ledger/adapters/postgres_errors.py": frozenset({"persistence"}),
     "ledger/adapters/refill.py": frozenset({"persistence"}),
     "ledger/adapters/sqlite.py": frozenset({"persistence", "sqlite"}),
     "ledger/adapters/sqlite_errors.py": frozenset({"persistence"}),

@@ -102,7 +102,7 @@ def test_the_page_of_exit_codes_lists_each_code_with_its_meaning() -> None:
 def test_each_dependency_has_its_reason() -> None:
     """Every name in pyproject.toml stands on the page, and in constraints.txt with one version."""
     named = re.findall(
-        r'^    "([A-Za-z0-9-]+)(?:\[[a-z]+\])?(?:[<>=].*)?",$', _text("pyproject.toml"), flags=re.MULTILINE
+        r'^    "([A-Za-z0-9-]+)(?:\[[a-z,]+\])?(?:[<>=].*)?",$', _text("pyproject.toml"), flags=re.MULTILINE
     )
     page, pins = _text("docs/dependencies.md"), _text("constraints.txt").lower().replace("_", "-")
 

@@ -1,0 +1,193 @@
+"""What a host keeps of a ledger in PostgreSQL: its key, the keys of the fleet, and its tip guard.
+
+::
+
+    <base>/<origin, "/" as "_">/   0700
+      address                      where the server is; it holds no secret
+      log.key                0600  this host's own key; whoever can read it can sign as this host
+      log.vkey               0644  its public key
+      policy                 0644  the keys of all hosts that this one has met, as an auditor's policy
+      tip, tip.lock          0600  the newest signed note that this host has seen, and the turn of its writers
+      config.toml                  written by the operator
+
+All hosts sign under one name, the origin; their key ids tell them apart. A key that is not known
+here counts where the server says that it is enrolled, which only the role ``ledger_owner`` can
+bring about; from then on it stands in ``policy``.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+from ledger.adapters.durable import make_folder, replace_file
+from ledger.adapters.keys import SEED_BYTES, LogKey, create_key
+from ledger.adapters.ledger_folder import FolderNotMadeError, LedgerFolder
+from ledger.adapters.postgres_tree import Cursor
+from ledger.adapters.signatures import verifier
+from ledger.dataclass import dataclass
+from ledger.errors import UsageError
+from ledger.tlog.checkpoint import Checkpoint, parse_origin
+from ledger.tlog.note import Note, Verifier, sign_note
+from ledger.tlog.policy_file import parse_policy
+from ledger.tlog.vkey import Vkey, VkeyError
+
+_PRIVATE = 0o700
+_ENROLLED = "SELECT vkey FROM log_key WHERE key_id = %s"
+
+
+class PlaceMissingError(UsageError):
+    """This host has no key for the ledger, so it cannot record in it."""
+
+    def __init__(self, path: Path, place: str) -> None:
+        super().__init__(
+            f"this host has no key for {place}",
+            fact=f"{path} does not exist",
+            hint="run `release-ledger init --ledger postgresql://…` on this host once; reading needs no key",
+        )
+        self.path = path
+
+
+@dataclass(frozen=True)
+class HostPlace(LedgerFolder):
+    """The places of one ledger on this host."""
+
+    @property
+    def address_file(self) -> Path:
+        """Where the server is."""
+        return self.path / "address"
+
+    @property
+    def policy_file(self) -> Path:
+        """The keys that are known here."""
+        return self.path / "policy"
+
+    @property
+    def tip(self) -> Path:
+        """The folder of the tip guard and its lock: the place itself, as the database is elsewhere."""
+        return self.path
+
+    def empty_note(self) -> bytes:
+        """Return the note of the empty tree by this host's key, which is what the guard of a new ledger holds.
+
+        Raises: the errors of ``keys.read_key``.
+        """
+        key = self.read_key()
+        text = Checkpoint(key.origin, 0, sha256(b"").digest()).encode()  # RFC 6962, section 2.1
+        return sign_note(text, signers=(key,))
+
+    def read_signer(self) -> "HostSigner":
+        """Return what signs for this host and knows the others.
+
+        Raises: the errors of ``keys.read_key``; PolicyError.
+        """
+        return HostSigner(self.read_key(), self.policy_file)
+
+
+class HostSigner:
+    """The key of this host, with what it knows of the keys of others (a ``postgres_tree.FleetSigner``)."""
+
+    def __init__(self, key: LogKey, policy: Path) -> None:
+        self.key = key
+        self._policy = policy
+
+    @property
+    def name(self) -> str:
+        """The key's name in a signed note: the origin."""
+        return self.key.name
+
+    @property
+    def key_id(self) -> bytes:
+        """The four bytes that a signature line of this host begins with."""
+        return self.key.key_id
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64 bytes of this host's signature over *message*."""
+        return self.key.sign(message)
+
+    def verify(self, text: bytes, payload: bytes) -> bool:
+        """Say whether *payload* is this host's signature over *text*."""
+        return self.key.verify(text, payload)
+
+    def verifiers(self, note: Note, cursor: Cursor) -> Sequence[Verifier]:
+        """Return the keys of other hosts that *note* names; one that is new here is learned from the server."""
+        others = {line.key_id for line in note.signatures if line.name == self.name} - {self.key_id}
+        new = tuple(filter(None, (self._enrolled(key_id, cursor) for key_id in others if key_id not in self._known)))
+        if new:
+            self.learn(new)
+        return tuple(verifier(self._known[key_id]) for key_id in others if key_id in self._known)
+
+    def learn(self, vkeys: Sequence[Vkey]) -> None:
+        """Keep *vkeys* as keys of this ledger."""
+        self._known.update({vkey.key_id: vkey for vkey in vkeys if vkey.name == self.name})
+        replace_file(self._policy, policy_text((self.key.vkey, *self._known.values())), mode=0o644)
+
+    @cached_property
+    def _known(self) -> dict[bytes, Vkey]:
+        if not self._policy.exists():
+            return {}
+        logs = parse_policy(self._policy.read_bytes()).logs
+        return {log.vkey.key_id: log.vkey for log in logs if log.vkey.key_id != self.key_id}
+
+    def _enrolled(self, key_id: bytes, cursor: Cursor) -> Vkey | None:
+        row = cursor.execute(_ENROLLED, (key_id.hex(),)).fetchone()
+        try:
+            vkey = Vkey.parse(row[0]) if row else None
+        except VkeyError:
+            return None
+        return vkey if vkey and (vkey.name, vkey.key_id) == (self.name, key_id) else None
+
+
+def policy_text(vkeys: Sequence[Vkey]) -> bytes:
+    """Return the policy that lists *vkeys* and asks for no witness."""
+    return "".join((*(f"log {vkey}\n" for vkey in dict.fromkeys(vkeys)), "quorum none\n")).encode()
+
+
+def place_of(base: Path, origin: str) -> HostPlace:
+    """Return the place of the ledger *origin* under *base*, whether or not it is there."""
+    return HostPlace(base / parse_origin(origin).replace("/", "_"))
+
+
+def open_place(base: Path, origin: str, *, address: str) -> HostPlace:
+    """Return the place of the ledger *origin*.
+
+    Raises: PlaceMissingError.
+    """
+    place = place_of(base, origin)
+    if not place.key_file.exists():
+        raise PlaceMissingError(place.path, address)
+    return place
+
+
+def make_place(
+    base: Path, origin: str, *, address: str, entropy: Callable[[int], bytes] = os.urandom
+) -> tuple[HostPlace, HostSigner]:
+    """Make the place of a ledger on this host where it is not there yet, with a key; *address* is written anew.
+
+    It can be called again, where a crash left off.
+    Raises: FolderNotMadeError, KeyAccessError, WriteFailedError.
+    """
+    place = place_of(base, origin)
+    try:
+        place.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.path, mode=_PRIVATE)
+        if not place.key_file.exists():
+            create_key(place.key_file, origin=origin, seed=entropy(SEED_BYTES))
+        signer = place.read_signer()
+        replace_file(place.vkey_file, f"{signer.key.vkey}\n".encode(), mode=0o644)
+        replace_file(place.address_file, f"{address}\n".encode(), mode=0o600)
+    except OSError as exc:
+        raise FolderNotMadeError(place.path, exc) from exc
+    return place, signer
+
+
+def places_by_address(base: Path) -> Mapping[str, Path]:
+    """Return the places under *base* by the address of their ledger."""
+    found: dict[str, Path] = {}
+    for file in sorted(base.glob("*/address")):
+        try:
+            found[file.read_text(encoding="utf-8").strip()] = file.parent
+        except (OSError, UnicodeDecodeError):
+            continue
+    return found
