@@ -59,3 +59,10 @@ function escaped(character) {
 }
 const visible = (text) => text.replace(HIDDEN, escaped);
 const cellOf = (text) => element("td", {}, element("bdi", {}, visible(text)));
+
+// A time, of which paper leaves out the fraction.
+function timeCell(time) {
+  const [whole, fraction] = time.split(".");
+  const text = fraction ? [whole, element("span", { class: "fraction" }, `.${fraction.slice(0, -1)}`), "Z"] : [time];
+  return element("td", { class: "short" }, element("bdi", {}, ...text));
+}

@@ -4,6 +4,7 @@
 
 const [WIDTH, LABEL, TOP, ROW] = [1000, 190, 44, 24];
 const RIGHT = WIDTH - 8;
+const COLUMNS_AT_ONCE = 72; // of more than these, the newest
 const COLUMNS_SHOWN = 48;
 const MOST_COLUMNS = 240;
 const COLUMNS_ON_PAPER = 36;
@@ -299,7 +300,7 @@ function showPicture(can) {
   const slider = byId("at-step");
   slider.max = String(states.length - 1);
   const last = picture.steps.length - 1;
-  showColumns(last < MOST_LANES + COLUMNS_SHOWN ? 0 : last - COLUMNS_SHOWN + 1, last);
+  showColumns(last < COLUMNS_AT_ONCE ? 0 : last - COLUMNS_SHOWN + 1, last);
   byId("bar-rows").replaceChildren();
   if (byId("picture-words").open) sayPicture();
   step(states.length - 1);

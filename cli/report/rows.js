@@ -80,8 +80,7 @@ function rowOf(line) {
   const marks = [line.failed && "not done", line.clock_fell && "clock set back", bad.has(line.index) && "does not verify"].filter(Boolean);
   const who = `${line.actor}${line.envelope.actor.auth === "ssh_signature" ? " (signed)" : ""}`;
   const node = labelOf(line, line.stream);
-  const cells = [line.recorded_at, node, line.words, who, line.reason || "", line.ticket || ""].map(cellOf);
-  cells[0].className = "short";
+  const cells = [timeCell(line.recorded_at), ...[node, line.words, who, line.reason || "", line.ticket || ""].map(cellOf)];
   for (const at of [2, 4, 5]) cells[at].className = "long";
   cells[2].append(...marks.map((mark) => element("strong", { class: "tag" }, mark)));
   return element("tr", { id: `event-${line.index}`, class: bad.has(line.index) ? "bad" : "" }, element("td", {}, open), ...cells);
@@ -131,8 +130,9 @@ function attemptRow(row) {
   const node = labelOf(first, first.stream);
   const link = element("a", { href: `#event-${first.index}` }, first === last ? String(first.index) : `${first.index}\u2013${last.index}`);
   link.addEventListener("click", () => reveal(first.index));
-  const cells = [first.recorded_at, node, what, row.outcome, first.actor, first.reason || "no reason", first.ticket || "no ticket"].map(cellOf);
-  for (const at of [0, 3]) cells[at].className = "short";
+  const texts = [node, what, row.outcome, first.actor, first.reason || "no reason", first.ticket || "no ticket"];
+  const cells = [timeCell(first.recorded_at), ...texts.map(cellOf)];
+  cells[3].className = "short";
   for (const at of [5, 6]) cells[at].className = "long";
   return element("tr", {}, element("td", { class: "short" }, link), ...cells);
 }
