@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from cli import VERSION, drivers
 from cli.errors import FileAccessError
 from cli.whom import choose
-from ledger.application.ports import Installation, InstallationLock, LeftOvers, ReleaseHandler
+from ledger.application.ports import Installation, InstallationLock, ReleaseHandler
 from ledger.dataclass import dataclass, replace
 from ledger.domain.records import Context
 from ledger.errors import UsageError
@@ -72,7 +72,6 @@ class Bench:
     node: "NodeReleases"
     handler: ReleaseHandler
     installation: Installation
-    left_overs: LeftOvers
     lock: InstallationLock
     contexts: Callable[[str | None], Context]
     new_id: Callable[[], str]
@@ -96,9 +95,11 @@ class RecordOfCommand:
         self._ledger = ledger
         self._identity = identity
         self._after = after
+        self.grown = False  # whether this command has recorded anything, or tried to
 
     def record(self, events: "Sequence[AnyEvent]") -> tuple[int, ...]:
         """Append *events* in one commit and return their leaf indexes."""
+        self.grown = self.grown or bool(events)
         indexes = self._ledger.record(events, disclosures=self._identity.disclosures)
         self._after()
         return indexes
@@ -149,7 +150,6 @@ def at_work(
             node=node,
             handler=drivers.handler_of(node, driver=driver, offline=offline, wait=wait, tell=tell),
             installation=drivers.installation_at(root),
-            left_overs=drivers.left_overs_of(root),
             lock=drivers.installation_lock(root),
             contexts=contexts_of(identity, node=node.node, reason=reason, ticket=ticket),
             new_id=new_id,

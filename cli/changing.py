@@ -15,7 +15,6 @@ from cli import bootstrap
 from cli.errors import InterruptedByUserError, NotConfirmedError
 from cli.options import ChangeOptions, InstallationOptions, LeaveOptions, Overridable, RecoverOptions
 from cli.outside import held_outside
-from cli.reading import ask
 from cli.render_change import outcome_json, plan_text, warning_text
 from cli.session import Session
 from ledger.application.operations import Operations, Options, Outcome
@@ -154,6 +153,8 @@ def agreed(question: str) -> bool:
 
 def catch_up(session: Session) -> None:
     """Let the view take what was recorded; a view that cannot be written is folded by its next reader."""
+    from cli.reading import ask  # noqa: PLC0415 # a command that records nothing reads no view
+
     with suppress(LedgerError, OSError):
         ask(session, lambda view, _: view.size())
 
@@ -175,7 +176,8 @@ def _done(bench: bootstrap.Bench, do: Callable[[Operations], Outcome], session: 
         left = bench.record.releases(bench.node.id).open_attempt
         raise InterruptedByUserError(None if left is None else left.attempt) from exc
     finally:
-        catch_up(session)
+        if bench.record.grown:
+            catch_up(session)
 
 
 def _tell(outcome: Outcome, session: Session) -> None:

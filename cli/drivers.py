@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.discovery import Found
 from cli.errors import FileAccessError
 from ledger.application.ports import Installation, InstallationLock, LeftOvers, ReleaseHandler
 from ledger.domain.records import Driver, Kind
 from ledger.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from cli.discovery import Found
     from ledger.adapters.embedded_node import EmbeddedNode
     from ledger.domain.releases import NodeReleases
 
@@ -119,12 +119,13 @@ def left_overs_of(root: Path) -> LeftOvers:
     return RootLeftOvers(root)
 
 
-def find_out(root: Path) -> Found:
+def find_out(root: Path) -> "Found":
     """Return what lies on the disk of the installation at *root*.
 
     Raises: NotAnInstallationError; BootFileError where nothing says what boots; FileAccessError.
     """
-    from ledger.adapters.emqx_vars import rel_vsns  # noqa: PLC0415 # as the module says
+    from cli.discovery import Found  # noqa: PLC0415 # as the module says
+    from ledger.adapters.emqx_vars import rel_vsns  # noqa: PLC0415 # as above
     from ledger.adapters.installation import BootFileError, Installation  # noqa: PLC0415 # as above
 
     _check_installation(root)

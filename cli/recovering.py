@@ -6,6 +6,7 @@ Without a terminal and without ``--yes`` it goes on where the facts decide alone
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import bootstrap, drivers
@@ -71,7 +72,7 @@ def recover_installation(options: RecoverOptions, *, session: Session) -> int:
                 record=bench.record,
                 handler=bench.handler,
                 installation=bench.installation,
-                left_overs=bench.left_overs,
+                left_overs=drivers.left_overs_of(Path(bench.node.root)),
                 lock=bench.lock,
                 stream=bench.node.id,
                 contexts=bench.contexts,
@@ -111,7 +112,7 @@ def _dry_run(options: RecoverOptions, session: Session) -> int:
             record=bench.record,
             handler=handler,
             installation=bench.installation,
-            left_overs=bench.left_overs,
+            left_overs=drivers.left_overs_of(Path(bench.node.root)),
             lock=lock,
             stream=bench.node.id,
             contexts=bench.contexts,

@@ -11,17 +11,21 @@ and a family of classes is made here or there, never mixed. ``fields``, ``replac
 and ``is_dataclass`` of the standard module work on these classes too.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass, field, fields, replace
+    import dataclasses
+    from dataclasses import MISSING, dataclass, field, fields, replace
+else:
+
+    class MISSING:
+        """Stands where a field has no default."""
+
 
 __all__ = ["MISSING", "dataclass", "field", "fields", "replace"]
 
-MISSING = dataclasses.MISSING
 _Class = TypeVar("_Class", bound=type[Any])
 _Instance = TypeVar("_Instance")
 
@@ -107,10 +111,10 @@ class _Shaped:
         return f"{self.__class__.__qualname__}({', '.join(shown)})"
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+        raise _standard_module().FrozenInstanceError(f"cannot assign to field {name!r}")
 
     def __delattr__(self, name: str) -> None:
-        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+        raise _standard_module().FrozenInstanceError(f"cannot delete field {name!r}")
 
 
 _METHODS = ("__init__", "__eq__", "__hash__", "__repr__", "__setattr__", "__delattr__")
@@ -120,13 +124,13 @@ class _StandardFields:
     """What the functions of the standard module look for, made when one of them looks."""
 
     def __get__(self, _: object, owner: type[_Shaped]) -> "Mapping[str, dataclasses.Field[Any]]":
-        shape = owner.__shape__
+        standard, shape = _standard_module(), owner.__shape__
         named = [(field.name, field.type, _standard(field)) for field in shape.fields.values()]
         # Without these methods there is nothing to compile.
-        twin = dataclasses.make_dataclass(
+        twin = standard.make_dataclass(
             owner.__name__, named, namespace={"__doc__": owner.__doc__}, init=False, repr=False, eq=False
         )
-        found = {field.name: field for field in dataclasses.fields(twin)}
+        found = {field.name: field for field in standard.fields(twin)}
         setattr(owner, "__dataclass_fields__", found)  # noqa: B010 # no member that a type checker knows
         return found
 
@@ -200,8 +204,16 @@ def _declared(made: type[Any], name: str) -> _Declared:
     return said
 
 
+def _standard_module() -> Any:  # noqa: ANN401 # a module
+    """Return the module ``dataclasses``, which costs a read more than all that is here, and which it does not need."""
+    import dataclasses  # noqa: PLC0415 # as said above
+
+    return dataclasses
+
+
 def _standard(field: _Field) -> Any:  # noqa: ANN401 # what field() of the standard module returns, whatever its type
-    return dataclasses.field(**{word: value for word, value in field._asdict().items() if word not in {"name", "type"}})
+    said = {word: value for word, value in field._asdict().items() if word not in {"name", "type"}}
+    return _standard_module().field(**{word: value for word, value in said.items() if value is not MISSING})
 
 
 def _mismatch(instance: _Shaped, args: Sequence[object], given: Mapping[str, object]) -> str:

@@ -18,14 +18,16 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.adapters import durable
 from ledger.adapters.package_members import unsound
-from ledger.adapters.package_reader import walk_of
 from ledger.adapters.package_tape import PackageReadError, Tape
-from ledger.adapters.staging_area import StagingArea
 from ledger.domain.package_facts import PackageFacts, PackageUnsoundError, Staged
 from ledger.errors import FailedError
+
+if TYPE_CHECKING:
+    from ledger.adapters.staging_area import StagingArea
 
 Progress = Callable[[int, int], None]
 
@@ -56,6 +58,8 @@ def stage(facts: PackageFacts, *, root: Path, progress: Progress, absent: tuple[
     Raises: PackageUnsoundError with all that is wrong; StagingFailedError or WriteFailedError.
     All leave nothing behind.
     """
+    from ledger.adapters.staging_area import StagingArea  # noqa: PLC0415 # few changes lay a package out
+
     vsn = facts.sound_vsn()
     folder = staging_folder(root, vsn)
     try:
@@ -132,7 +136,9 @@ def _settle(source: Path, target: Path) -> None:
             _settle(inner, target / inner.name)
 
 
-def _unpack(facts: PackageFacts, area: StagingArea, progress: Progress) -> None:
+def _unpack(facts: PackageFacts, area: "StagingArea", progress: Progress) -> None:
+    from ledger.adapters.package_reader import walk_of  # noqa: PLC0415 # as above
+
     done = 0
     with Tape(facts.path) as tape:
         for member, pieces in walk_of(facts.form)(tape):

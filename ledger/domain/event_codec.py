@@ -6,6 +6,7 @@ list too. A topic that the table does not know is refused and never imported (ev
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple, Protocol, get_args
 
 from ledger.dataclass import MISSING, fields
@@ -35,7 +36,7 @@ class UnknownTopicError(EvidenceError):
 def data_of(event: InstallationEvent | LedgerEvent) -> dict[str, object]:
     """Return the ``data`` member of an event's envelope."""
     data: dict[str, object] = {}
-    for field in _FIELDS[event.TOPIC]:
+    for field in _fields_of(event.TOPIC):
         value = getattr(event, field.name)
         if value is not None and value != ():
             data[field.member] = field.encode(value)
@@ -58,7 +59,7 @@ def event_from(
     values["originator_id"] = originator_id
     values["originator_version"] = originator_version
     values["context"] = context
-    for name, member, _, decode, default in _FIELDS[topic]:
+    for name, member, _, decode, default in _fields_of(topic):
         value = data.get(member, default)
         values[name] = value if decode is _same or value is default else decode(value)
     return event
@@ -120,7 +121,8 @@ _CODECS: Mapping[object, tuple[Encode, Decode]] = {
 _ENVELOPE_FIELDS = frozenset({"originator_id", "originator_version", "context"})
 
 
-def _fields_of(event_class: type[AnyEvent]) -> tuple[_Field, ...]:
+@cache  # few of the classes occur in one command
+def _fields_of(topic: str) -> tuple[_Field, ...]:
     return tuple(
         _Field(
             field.name,
@@ -129,11 +131,10 @@ def _fields_of(event_class: type[AnyEvent]) -> tuple[_Field, ...]:
             # A list that is absent is empty: lists of facts are never None.
             field.default if field.default is not MISSING else () if str(field.type).startswith("tuple") else None,
         )
-        for field in fields(event_class)
+        for field in fields(TOPICS[topic])
         if field.name not in _ENVELOPE_FIELDS
     )
 
 
 _CLASSES: tuple[type[AnyEvent], ...] = (*get_args(AnyReleaseEvent), *LEDGER_CLASSES)
-_FIELDS: Mapping[str, tuple[_Field, ...]] = {event_class.TOPIC: _fields_of(event_class) for event_class in _CLASSES}
 TOPICS: Mapping[str, type[AnyEvent]] = {event_class.TOPIC: event_class for event_class in _CLASSES}

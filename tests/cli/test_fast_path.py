@@ -36,7 +36,7 @@ FAST_MODULES = frozenset(
         "_datetime",
     }
     | {"math", "operator", "_operator", "collections", "collections.abc", "_collections", "itertools", "keyword"}
-    | {"reprlib", "functools", "_functools", "types", "time"}
+    | {"reprlib", "functools", "_functools", "types", "time", "gc"}
 )
 """All that a fast command may load beside what the interpreter starts with: sqlite3 and what it needs."""
 
