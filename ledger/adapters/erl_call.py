@@ -12,10 +12,8 @@ HOME that a killed command left is removed by the next call.
 
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -32,6 +30,8 @@ from ledger.errors import FailedError
 _GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.5
 _HOME = "release-ledger-erl."
+_COOKIE_FILE = ".erlang.cookie"
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 # the folder made in it is private, under a new name
 _REPLY = b"{ok, {reply, ["
 _STRINGS = re.compile(rb'"([^"]*)"')
 _WRAPPED = """\
@@ -75,6 +75,17 @@ class ErlCallMissingError(FailedError):
             hint="let the owner of the installation run it: chmod +x; Debian has it in erlang-base",
         )
         self.program = program
+
+
+class CookieHomeError(FailedError):
+    """The cookie cannot be laid down for ``erl_call``."""
+
+    def __init__(self, folder: Path, fact: str) -> None:
+        super().__init__(
+            "the cookie cannot be handed to erl_call",
+            fact=f"{folder}: {fact}",
+            hint="see to space and rights there, or let TMPDIR name another folder",
+        )
 
 
 class ExpressionError(FailedError):
@@ -140,7 +151,7 @@ class ErlCall:
     def call(self, expression: str, *, seconds: int, waiting: Callable[[], None] | None = None) -> Term:
         """Return what *expression* returns; *waiting* is called twice a second until it does.
 
-        Raises: CallFailedError; RaisedError; ExpressionError; ExternalTermError; ErlCallMissingError.
+        Raises: CallFailedError; RaisedError; ExpressionError; ExternalTermError; ErlCallMissingError; CookieHomeError.
         """
         with _private_home(self._cookie, self._runner) as home:
             code, out, errors = self._run(_WRAPPED.format(expression=expression), home, seconds, waiting)
@@ -193,29 +204,52 @@ def _ended(
 @contextmanager
 def _private_home(cookie: Cookie, runner: Runner | None) -> Iterator[Path]:
     """Give a folder that holds nothing but the cookie, for the one who runs ``erl_call``."""
-    _remove_left_homes()
-    home = Path(tempfile.mkdtemp(prefix=f"{_HOME}{os.getpid()}."))
+    # Not tempfile and shutil: their import takes longer than the call.
+    above = next((folder for folder in (os.environ.get("TMPDIR", ""), *_TEMPORARY) if Path(folder).is_dir()), "/")
+    home = Path(above).absolute() / f"{_HOME}{os.getpid()}.{os.urandom(8).hex()}"
     try:
-        path = home / ".erlang.cookie"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(cookie.value)
-        if runner is not None:
-            os.chown(path, runner.uid, runner.gid)
-            os.chown(home, runner.uid, runner.gid)
+        try:
+            _remove_left_homes(home.parent)
+            _make_home(home, cookie, runner)
+        except OSError as exc:
+            raise CookieHomeError(home.parent, os.strerror(exc.errno or 0)) from exc
         yield home
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        _remove_home(home)
 
 
-def _remove_left_homes() -> None:
+def _make_home(home: Path, cookie: Cookie, runner: Runner | None) -> None:
+    home.mkdir(mode=0o700)
+    path = home / _COOKIE_FILE
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o400)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(cookie.value)
+    if runner is not None:
+        os.chown(path, runner.uid, runner.gid)
+        os.chown(home, runner.uid, runner.gid)
+
+
+def _remove_left_homes(above: Path) -> None:
     """Remove the folders of commands of ours that were killed."""
-    for path in Path(tempfile.gettempdir()).glob(f"{_HOME}*"):
-        pid = path.name.removeprefix(_HOME).partition(".")[0]
-        with suppress(OSError):
-            is_ours = os.geteuid() in {0, path.lstat().st_uid}
-            if is_ours and pid.isdigit() and not Path("/proc", pid).exists():
-                shutil.rmtree(path, ignore_errors=True)
+    for name in os.listdir(above):  # noqa: PTH208 # it is read before every call
+        if name.startswith(_HOME):
+            pid = name.removeprefix(_HOME).partition(".")[0]
+            with suppress(OSError):
+                is_ours = os.geteuid() in {0, (above / name).lstat().st_uid}
+                if is_ours and pid.isdigit() and not Path("/proc", pid).exists():
+                    _remove_home(above / name)
+
+
+def _remove_home(home: Path) -> None:
+    """Remove a folder with the cookie; links are not followed, and what else lies in it keeps it."""
+    with suppress(OSError):
+        descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(_COOKIE_FILE, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        home.rmdir()
 
 
 def _failure(code: int, errors: bytes, *, seconds: int) -> FailedError:

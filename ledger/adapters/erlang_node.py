@@ -8,6 +8,9 @@ installation. After each call the node is looked at; its answers are words for t
 permanent, ``emqx_vars`` first: where the node dies in between, what ran goes on running
 (native-driver.md 6). A relup that crashes makes the node restart its applications in the same
 process; that is waited for and told apart from a refusal by the run, never by the error.
+
+A step begins from the last look where that is of this moment. What only one step needs is imported
+by it, so that a look does not pay for packages.
 """
 
 import os
@@ -28,14 +31,11 @@ from ledger.adapters.node_connection import NodeConnection
 from ledger.adapters.node_failure import failure_of
 from ledger.adapters.node_install import InstallAnswer, InstallGoesOnError, answer_of
 from ledger.adapters.node_recipes import REREAD, install, make_permanent, remove, set_unpacked
-from ledger.adapters.node_restart import restart_node
 from ledger.adapters.node_view import NodeView, entries_of, read_boot_files
 from ledger.adapters.otp_check import refusal_of_permanent, refusal_of_removal
-from ledger.adapters.release_parts import parts_to_remove, what_stays
 from ledger.adapters.release_table import Entries, entry_of, table_of, tables_of, with_table, written
 from ledger.adapters.releases_file import StartErl
 from ledger.adapters.set_aside import left_overs, move_aside
-from ledger.adapters.staging import discard, drop_rel_file, place, stage
 from ledger.application.ports import CheckRefusedError, Progress, RelupCrashedError, StepFailedError
 from ledger.domain.observation import Observation
 from ledger.domain.outcomes import Installed, Removed, StagedPackage, Unpacked
@@ -87,20 +87,26 @@ class ErlangNode:
 
     def stage_release(self, package: PackageFacts, *, attempt: str, progress: Progress) -> StagedPackage:
         """Lay *package* out beside the installation, checking all of its content."""
+        from ledger.adapters.staging import stage  # noqa: PLC0415 # as the module says
+
         vsn = package.sound_vsn()
-        known = self._connection.look_when_idle().status_of(vsn) is not None
+        known = self._connection.look_of_now().status_of(vsn) is not None
         aside = () if known else left_overs(self._root, vsn)
         staged = stage(package, root=self._root, progress=progress, absent=aside)
         return StagedPackage(package=package, staged=staged, set_aside=aside, attempt=attempt)
 
     def discard_staged(self, staged: StagedPackage) -> None:
         """Remove what is laid out."""
+        from ledger.adapters.staging import discard  # noqa: PLC0415 # as the module says
+
         discard(self._root, staged.staged.vsn)
 
     def unpack_release(self, staged: StagedPackage) -> Unpacked:
         """Place what is staged and let the node register it (native-driver.md 5.2)."""
+        from ledger.adapters.staging import drop_rel_file, place  # noqa: PLC0415 # as the module says
+
         vsn, erts = staged.package.sound_vsn(), staged.package.erts or ""
-        known = self._connection.look_when_idle().status_of(vsn) is not None
+        known = self._connection.look_of_now().status_of(vsn) is not None
         self._files.save_copies()
         move_aside(self._root, staged.set_aside, attempt=staged.attempt)
         place(staged.staged)
@@ -118,7 +124,7 @@ class ErlangNode:
 
         Raises: CheckRefusedError; RelupCrashedError; InstallGoesOnError where the limit ran out.
         """
-        before = self._connection.look_when_idle()
+        before = self._connection.look_of_now()
         answer = self._installed(vsn)
         if answer.done:
             return Installed(settings=answer.settings)
@@ -133,7 +139,7 @@ class ErlangNode:
 
     def make_permanent(self, vsn: str) -> None:
         """Stage what changes, then let the node put it in place and make *vsn* permanent (native-driver.md 5.4)."""
-        memory = entries_of(self._connection.look_when_idle(), self._files)
+        memory = entries_of(self._connection.look_of_now(), self._files)
         _refuse("make_permanent", vsn, refusal_of_permanent(memory, vsn))
         if lacking := lacking_scripts(self._root, vsn):
             raise StepFailedError("make_permanent", vsn, f"enoent: {', '.join(lacking)}")
@@ -157,7 +163,9 @@ class ErlangNode:
 
     def remove_release(self, vsn: str) -> Removed:
         """Let the node delete what only *vsn* uses; what is missing of it is no obstacle (native-driver.md 5.5)."""
-        memory = entries_of(self._connection.look_when_idle(), self._files)
+        from ledger.adapters.release_parts import parts_to_remove, what_stays  # noqa: PLC0415 # as the module says
+
+        memory = entries_of(self._connection.look_of_now(), self._files)
         refusal = refusal_of_removal(memory, vsn)
         if refusal is None and not all(entry.libs for entry in memory):
             refusal = "{no_libs,the_node_booted_without_RELEASES}"  # it would count no library as used
@@ -180,6 +188,8 @@ class ErlangNode:
 
         Raises: BootImpossibleError, before anything ends; StepFailedError.
         """
+        from ledger.adapters.node_restart import restart_node  # noqa: PLC0415 # as the module says
+
         before = self._connection.look_when_idle()
         vsn = restart_node(self._files)
         if _run_of(self._connection.look_when_idle()) == _run_of(before):

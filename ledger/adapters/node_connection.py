@@ -21,12 +21,14 @@ from ledger.adapters.erlang_terms import Term
 from ledger.adapters.installation import Installation
 from ledger.adapters.node_place import (
     CookieMissingError,
+    DistributionError,
     NoErlCallError,
     find_address,
     find_cookie,
     find_program,
     find_runner,
     listens,
+    refuse_other_distributions,
 )
 from ledger.adapters.node_recipes import OBSERVE
 from ledger.adapters.node_view import NodeView, view_of
@@ -37,6 +39,7 @@ from ledger.errors import LedgerError, LockedError, UsageError
 
 LOOK_SECONDS = 5
 PATIENCE = 60.0
+_MOMENT = 0.25
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _MOST_REFUSALS = 6
 
@@ -113,6 +116,7 @@ class NodeConnection:
         self._files = files
         self._patience = max(patience, wait)
         self._wait_for_scripts = wait
+        self._last: tuple[float, NodeView] | None = None
 
     @property
     def name(self) -> str:
@@ -122,8 +126,10 @@ class NodeConnection:
     def call(self, expression: str, *, seconds: int, waiting: Callable[[], None] | None = None) -> Term:
         """Return what *expression* returns.
 
-        Raises: CallFailedError; RaisedError; ExpressionError; CookieMissingError; NoErlCallError.
+        Raises: CallFailedError; RaisedError; ExpressionError; CookieMissingError; DistributionError; NoErlCallError.
         """
+        self._last = None
+        refuse_other_distributions(self._files)
         program, runner = find_program(self._files), find_runner(self._files)
         erl_call = ErlCall(program, address=find_address(self.name), cookie=find_cookie(self._files), runner=runner)
         return erl_call.call(expression, seconds=seconds, waiting=waiting)
@@ -137,6 +143,15 @@ class NodeConnection:
         if Path(view.root).resolve() != self._files.root:
             raise ForeignNodeError(view.node, view.root, self._files.root)
         return view
+
+    def look_of_now(self) -> NodeView:
+        """Return the last look when idle, where it was just made and nothing was called since, else a new one.
+
+        Raises: what `look_when_idle` raises.
+        """
+        if self._last is not None and time.monotonic() - self._last[0] <= _MOMENT:
+            return self._last[1]
+        return self.look_when_idle()
 
     def look_when_idle(self) -> NodeView:
         """Return a look at the node while it is up and nobody is at work on its releases.
@@ -152,12 +167,13 @@ class NodeConnection:
                 view = self.look()
                 if view.is_up and view.releases is not None and not (pids := scripts_at_work(self._files.root)):
                     self._wait_for_scripts = self._patience  # what follows is on the way of this command
+                    self._last = (time.monotonic(), view)
                     return view
                 state = "starting or stopping" if not view.is_up else _BUSY if view.releases is None else _SCRIPT
             except RaisedError:
                 state = "starting or stopping"
-            except (CookieMissingError, NoErlCallError, ErlCallMissingError) as exc:
-                # A node that is down needs neither.
+            except (CookieMissingError, DistributionError, NoErlCallError, ErlCallMissingError) as exc:
+                # A node that is down needs none of them.
                 self._refuse_down(exc)
                 raise
             except CallFailedError as exc:

@@ -2,7 +2,8 @@
 
 The cookie is ``-setcookie`` of the newest ``data/configs/vm.<time>.args``, which the last start
 made. A node without epmd listens at 4370 plus the number that ends the name before the ``@``
-(otp.md section 11); one that is registered at epmd listens where epmd says.
+(otp.md section 11); one that is registered at epmd listens where epmd says. ``erl_call`` knows no
+TLS and no IPv6 (native-driver.md 1), so a node whose distribution is another than plain TCP is told so.
 """
 
 import os
@@ -23,6 +24,8 @@ _EPMD_PORT = 4369
 _SECONDS = 1.0
 _PORT_PLEASE2, _PORT2 = 122, 119  # the Erlang Distribution Protocol, section EPMD
 _COOKIE = re.compile(r"^[ \t]*-setcookie[ \t]+(\S+)[ \t]*(?:#.*)?\r?$", re.MULTILINE)
+_DISTRIBUTION = re.compile(r"^[ \t]*-proto_dist[ \t]+(\S+)", re.MULTILINE)
+_REACHED = "inet_tcp"
 _NUMBER = re.compile(r"[0-9]*\Z", re.ASCII)
 _PROGRAM = "bin/erl_call"
 _ELSEWHERE = Path("/usr/bin/erl_call")
@@ -37,6 +40,19 @@ class CookieMissingError(UsageError):
             fact=fact,
             hint="run as the user of the node or as root; a node that never started here has no such file",
         )
+
+
+class DistributionError(UsageError):
+    """The node talks to others in a way that ``erl_call`` does not know: TLS or IPv6."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(
+            f"a node with the distribution {name} cannot be reached",
+            fact=f"{path} says -proto_dist {name}, and OTP's erl_call speaks {_REACHED} alone",
+            hint="no driver reaches it: let it start with inet_tcp on an interface that only this host has, "
+            "or go on with bin/emqx",
+        )
+        self.name = name
 
 
 class NoErlCallError(UsageError):
@@ -56,16 +72,33 @@ def find_cookie(files: Installation) -> Cookie:
     Raises: CookieMissingError.
     """
     try:
-        path = files.newest_vm_args()
-        text = (read_if_there(path) if path is not None else None) or b""
+        path, text = _arguments(files)
     except FileNotReadError as exc:
         raise CookieMissingError(f"{exc}: {exc.detail}") from exc
     if path is None:
         raise CookieMissingError(f"there is no vm.*.args below {files.root}/data/configs")
-    found = _COOKIE.findall(text.decode(errors="replace"))
+    found = _COOKIE.findall(text)
     if not found:
         raise CookieMissingError(f"no line of {path} says -setcookie")
     return Cookie(found[-1].strip("\"'"), path)
+
+
+def refuse_other_distributions(files: Installation) -> None:
+    """Refuse a node that was started with TLS or IPv6 between nodes.
+
+    Raises: DistributionError.
+    """
+    with suppress(FileNotReadError):  # what cannot be read is told with the cookie
+        path, text = _arguments(files)
+        found = _DISTRIBUTION.findall(text)
+        if path is not None and found and found[-1] != _REACHED:
+            raise DistributionError(found[-1], path)
+
+
+def _arguments(files: Installation) -> tuple[Path | None, str]:
+    """Return the arguments that the last start made, and the file that holds them."""
+    path = files.newest_vm_args()
+    return path, ((read_if_there(path) if path is not None else None) or b"").decode(errors="replace")
 
 
 def find_address(name: str) -> NodeAddress:

@@ -6,6 +6,8 @@ line. start_erl.data is ``<erts> <vsn>`` without a new line. What `print_release
 the node's own file to the byte; a file by another hand is read in any layout of its term.
 """
 
+from functools import lru_cache
+
 from ledger.adapters.erlang_print import print_term
 from ledger.adapters.erlang_terms import Atom, ErlangTermError, Term, as_text, read_terms
 from ledger.dataclass import dataclass
@@ -71,6 +73,7 @@ class StartErl:
         return f"{self.erts} {self.vsn}".encode()
 
 
+@lru_cache(maxsize=4)  # a command reads the same file and its copy a dozen times
 def parse_releases(data: bytes) -> tuple[ReleaseEntry, ...]:
     """Return the entries of RELEASES in the order of the file.
 

@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,12 @@ from ledger.adapters.erl_call import NodeAddress
 from ledger.adapters.installation import Installation
 from ledger.adapters.node_place import (
     CookieMissingError,
+    DistributionError,
     find_address,
     find_cookie,
     find_program,
     listens,
+    refuse_other_distributions,
     registered_port,
 )
 from tests.contracts.release_handler import Bench
@@ -145,3 +148,30 @@ def _server(answer: Callable[[bytes], bytes]) -> Iterator[int]:
             with socket.create_connection(("127.0.0.1", port)) as last:
                 last.sendall(b"end")
             thread.join()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("-proto_dist inet_tls", "inet_tls"),
+        ("  -proto_dist inet6_tcp", "inet6_tcp"),
+        ("-proto_dist inet_tcp\n-proto_dist inet_tls", "inet_tls"),
+        ("-proto_dist inet_tcp", None),
+        ("-proto_dist inet_tls\n-proto_dist inet_tcp", None),
+        ("#-proto_dist inet_tls", None),
+        ("", None),
+    ],
+)
+def test_a_node_with_tls_or_ipv6_between_nodes_is_told_so(tmp_path: Path, line: str, kind: str | None) -> None:
+    """native-driver.md 1: erl_call has neither."""
+    configs = tmp_path / "data/configs"
+    configs.mkdir(parents=True)
+    path = configs / "vm.2026.01.01.00.00.00.args"
+    path.write_text(f"-name emqx@127.0.0.1\n-setcookie c\n{line}\n", encoding="utf-8")
+
+    if kind is None:
+        refuse_other_distributions(Installation(tmp_path))
+    else:
+        with pytest.raises(DistributionError, match=kind) as caught:
+            refuse_other_distributions(Installation(tmp_path))
+        assert (caught.value.code, str(path) in caught.value.fact) == (1, True)

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from cli import bootstrap
 from cli.__main__ import main
-from ledger.adapters import durable, erlang_node
+from ledger.adapters import durable, node_restart, staging
 from ledger.adapters.erl_call import ErlCall
 
 P = ParamSpec("P")
@@ -52,9 +52,9 @@ def _run(point: int) -> None:
     for owner, name in (
         (ErlCall, "call"),
         (bootstrap.RecordOfCommand, "record"),
-        (erlang_node, "stage"),
-        (erlang_node, "place"),
-        (erlang_node, "restart_node"),
+        (staging, "stage"),
+        (staging, "place"),
+        (node_restart, "restart_node"),
     ):
         setattr(owner, name, killing(getattr(owner, name)))
 

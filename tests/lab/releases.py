@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from demo.emqx_package import write_checksum
@@ -52,11 +51,14 @@ def build(out: Path) -> Path:
     return out
 
 
-def spec_of(vsn: str) -> ReleaseSpec:
-    """Return the release as the demo's layout wants it."""
+def spec_of(vsn: str, *, extra_bytes: int = 30_000) -> ReleaseSpec:
+    """Return the release as the demo's layout wants it, about *extra_bytes* large."""
     otp_version = (OTP / "releases" / _major() / "OTP_VERSION").read_text("ascii").strip()
     arch = "arm64" if platform.machine() == "aarch64" else "amd64"
-    return replace(_PLAIN, vsn=vsn, otp=otp_version, erts=_erts(), arch=arch, libs=(*_otp_libs(), ("emqx", vsn)))
+    libs = (*_otp_libs(), ("emqx", vsn))
+    return ReleaseSpec(
+        vsn=vsn, os="debian12", otp=otp_version, erts=_erts(), arch=arch, libs=libs, extra_bytes=extra_bytes
+    )
 
 
 def make_root(built: Path, root: Path) -> Path:
@@ -81,9 +83,9 @@ def copy_root(original: Path, root: Path) -> Path:
     return root
 
 
-def make_package(built: Path, folder: Path, vsn: str) -> Path:
+def make_package(built: Path, folder: Path, vsn: str, *, extra_bytes: int = 30_000) -> Path:
     """Write the package of *vsn* into *folder*, with its checksum, and return its path."""
-    spec = spec_of(vsn)
+    spec = spec_of(vsn, extra_bytes=extra_bytes)
     path = folder / spec.package_name
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
@@ -95,9 +97,6 @@ def make_package(built: Path, folder: Path, vsn: str) -> Path:
                 package.writestr(member, file.content)
     write_checksum(path)
     return path
-
-
-_PLAIN = ReleaseSpec(vsn="", os="debian12", extra_bytes=30_000)
 
 
 def _planned(vsn: str, ways: tuple[str, ...] | None) -> str:

@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from ledger.adapters.erl_call import CallFailedError, CallFault, ErlCall, ExpressionError, NodeAddress, RaisedError
+from ledger.adapters.erl_call import (
+    CallFailedError,
+    CallFault,
+    CookieHomeError,
+    ErlCall,
+    ExpressionError,
+    NodeAddress,
+    RaisedError,
+)
 from ledger.adapters.node_connection import (
     CookieRefusedError,
     ForeignNodeError,
@@ -21,7 +29,8 @@ from ledger.adapters.node_connection import (
     NodeRestartingError,
 )
 from ledger.adapters.node_install import InstallGoesOnError
-from ledger.adapters.node_place import find_address, find_cookie, find_program
+from ledger.adapters.node_place import DistributionError, find_address, find_cookie, find_program
+from ledger.adapters.running import running_under
 from ledger.application.ports import CheckRefusedError, NodeDownError, RelupCrashedError, StepFailedError
 from ledger.errors import LedgerError
 from tests.contracts.release_handler import tables
@@ -149,6 +158,32 @@ def test_a_refused_cookie_is_told_by_where_it_came_from(bench: LabBench) -> None
     assert "another-cookie" not in _words(caught.value)
 
 
+def test_a_node_with_tls_between_nodes_is_told_so_and_one_that_is_down_is_down(bench: LabBench) -> None:
+    """native-driver.md 1: erl_call knows plain TCP alone."""
+    newest = bench.files.newest_vm_args()
+    assert newest is not None
+    newest.write_text(f"{newest.read_text('ascii')}-proto_dist inet_tls\n", "ascii")
+
+    with pytest.raises(DistributionError) as caught:
+        bench.handler.observe()
+    bench.node.kill()
+    while running_under(bench.root):  # what the node started ends a little later
+        time.sleep(0.01)
+    with pytest.raises(NodeDownError):
+        bench.handler.observe()
+
+    assert "inet_tls" in str(caught.value)
+
+
+def test_a_folder_for_the_cookie_that_cannot_be_made_is_named(node: LabNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", "/proc")
+
+    with pytest.raises(CookieHomeError) as caught:
+        node.driver().observe()
+
+    assert caught.value.fact.startswith("/proc: ")
+
+
 def test_a_node_that_restarts_is_waited_for(bench: LabBench) -> None:
     before = bench.handler.observe()
     bench.node.connection().call("init:restart()", seconds=5)
@@ -229,7 +264,7 @@ def test_no_error_repeats_an_expression_or_its_values(node: LabNode) -> None:
 def test_a_home_that_a_killed_command_left_is_removed(
     node: LabNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     left = tmp_path / "release-ledger-erl.4194305.x"  # above the largest pid of Linux
     left.mkdir()
     (left / ".erlang.cookie").write_text("left", "ascii")
