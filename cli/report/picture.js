@@ -296,6 +296,7 @@ function zoomTo() {
 function showPicture(can) {
   byId("picture").hidden = !can;
   byId("no-picture").hidden = can;
+  if (byId("verdict").dataset.verdict === "failed") byId("no-picture").textContent = "Not drawn: the page does not verify.";
   if (!can) return;
   const slider = byId("at-step");
   slider.max = String(states.length - 1);

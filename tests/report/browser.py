@@ -90,7 +90,7 @@ class Browser:
         target.unlink(missing_ok=True)
         self.run("document.querySelector(arguments[0]).click()", selector)
         end = time.monotonic() + _PATIENCE
-        while not target.exists():
+        while not (target.exists() and target.stat().st_size):  # it is there before its bytes are
             assert time.monotonic() < end, name
             time.sleep(0.02)
         return target.read_bytes()

@@ -10,7 +10,7 @@ from projections.history import WORDS
 from tests.cli.lab import Lab
 
 from .browser import Browser
-from .records import HOSTILE, evidence_of, long_history, longest_history, record, report
+from .records import HOSTILE, Altered, Evidence, evidence_of, long_history, longest_history, record, report
 
 FILTERS: tuple[tuple[dict[str, str | bool], tuple[str, ...]], ...] = (
     ({}, ()),
@@ -152,6 +152,32 @@ def test_hostile_texts_are_guarded_in_the_csv(browser: Browser, page: Path) -> N
 
     assert ",'=cmd|' /C calc'!A0," in saved
     assert ",=cmd" not in saved
+
+
+def test_characters_that_mislead_are_shown_as_escapes(browser: Browser, page: Path, tmp_path: Path) -> None:
+    """The ledger refuses them (evidence.md 1.1), so only an altered page holds them: in rows, verdict and choices."""
+
+    def mislead(evidence: Evidence) -> None:
+        evidence["events"][7][2]["reason"] = "\u202eevil\u2028\u200b"
+        evidence["events"][8][2]["node"] = "emqx@\u202ea"
+
+    browser.open(Altered(page).by(mislead, tmp_path / "altered.html"))
+
+    shown = {cell for row in browser.cells("#rows") for cell in row}
+    assert browser.verdict() == "failed"
+    assert "\\u202eevil\\u2028\\u200b" in shown
+    assert any(cell.startswith("emqx@\\u202ea") for cell in shown)
+    assert "\\u202ea" in browser.text("#f-node")
+    assert not re.search("[\u202a-\u202e\u2028\u200b]", browser.text("main"))
+
+
+@pytest.mark.parametrize("reason", ["x" * 10_000, "\u202eevil", "one\u2028two"], ids=["long", "bidi", "separator"])
+def test_what_no_record_takes_is_refused_and_printed_harmlessly(lab: Lab, reason: str) -> None:
+    done = lab.run("note", "0", reason, "--reason", reason)
+
+    assert done.code == 1
+    assert len(done.err) < 2000
+    assert all(line.isprintable() for line in done.err.splitlines())
 
 
 def test_each_event_gives_its_bytes(browser: Browser, lab: Lab, page: Path) -> None:
