@@ -105,8 +105,7 @@ def measure(folder: Path) -> tuple[Ratio | Cost, ...]:
         for vsn, size in _BYTES.items():
             package = make_package(built, folder / "packages", vsn, extra_bytes=size)
             shutil.copyfile(package, node.root / "releases" / package.name)
-        # It takes --live for nothing: its `versions` always asks the node.
-        theirs = _rounds(lambda line: (str(node.root / "bin/emqx"), *line), node.environ)
+        theirs = _rounds(lambda line: (str(node.root / "bin/emqx"), *_theirs(line)), node.environ)
         environ = _environ(folder)
         init = ("init", "--root", str(node.root), "--edition", "ce", "--os", "debian12")
         _timed((python, launcher, *init), environ)
@@ -151,6 +150,11 @@ def _parts(python: str, folder: Path, environ: Mapping[str, str]) -> dict[str, d
         name: {part: statistics.median(share.get(part, 0.0) for share in found) for part in found[0]}
         for name, found in shares.items()
     }
+
+
+def _theirs(line: tuple[str, ...]) -> tuple[str, ...]:
+    """Return *line* as EMQX's script takes it, whose ``versions`` always asks the node."""
+    return tuple(word for word in line if word != "--live")
 
 
 def _timed(command: tuple[str, ...], environ: Mapping[str, str]) -> _Time:
