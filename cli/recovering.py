@@ -44,6 +44,8 @@ def refuse_dry_run(options: RecoverOptions) -> None:
     """
     if options.dry_run and options.refill is not None:
         raise NoDryRunError("--refill")
+    if options.dry_run and options.accept_tip:
+        raise NoDryRunError("--accept-tip")
 
 
 def recover_installation(options: RecoverOptions, *, session: Session) -> int:
@@ -101,7 +103,7 @@ def _dry_run(options: RecoverOptions, session: Session) -> int:
             driver=driver_of(options, session),
             reason=reason,
             ticket=ticket,
-            after=tuple,
+            after=None,
             tell=session.terminal.advise,
             offline=bool(allowed_by(options, reason=reason)),
             wait=options.wait,

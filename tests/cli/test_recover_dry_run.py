@@ -84,11 +84,12 @@ def test_a_dry_run_tells_a_machine_what_is_planned(lab: Lab) -> None:
     assert planned["todo"] == ["clear releases/4.4.16"]
 
 
-def test_a_dry_run_does_not_go_with_a_refill(lab: Lab) -> None:
-    answer = lab.run("recover", "--dry-run", "--refill", str(Path("no-bundle")))
+@pytest.mark.parametrize("other", [("--refill", "no-bundle"), ("--accept-tip", "--reason", "guard lost")])
+def test_a_dry_run_goes_with_no_mending_of_the_ledger(lab: Lab, other: tuple[str, ...]) -> None:
+    answer = lab.run("recover", "--dry-run", *other)
 
     assert answer.code == 1
-    assert "--dry-run does not go with --refill" in answer.err
+    assert f"--dry-run does not go with {other[0]}" in answer.err
 
 
 def test_a_dry_run_waits_for_the_lock_as_recover_does(lab: Lab) -> None:
