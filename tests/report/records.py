@@ -41,14 +41,15 @@ PARTS = ("events", "strings", "pieces", "checkpoints", "states")
 
 
 class _Clock:
-    """Goes on by a minute at each reading, and is set back by ten now and then."""
+    """Goes on by a minute at each reading, and is set back by ten now and then; every *leap* readings two days pass."""
 
-    def __init__(self) -> None:
-        self._readings = 0
+    def __init__(self, *, leap: int | None) -> None:
+        self._readings, self._leap = 0, leap
 
     def read(self) -> Moment:
         self._readings += 1
         wall = START + self._readings * 60_000_000 - (self._readings // 17) * 600_000_000
+        wall += 0 if self._leap is None else self._readings // self._leap * 172_800_000_000
         return Moment(time_of(wall), ClockReading("system", "unknown", CLOCK.boot_id, self._readings))
 
 
@@ -131,12 +132,12 @@ def _of_ledger(context: Context, *, first: int) -> Iterator[AnyEvent]:
         yield kind(originator_version=version, context=context, **own)  # type: ignore[arg-type] # values are by type
 
 
-def record(folder: Path, events: Sequence[AnyEvent], *, commit: int = 1) -> Lab:
+def record(folder: Path, events: Sequence[AnyEvent], *, commit: int = 1, leap: int | None = None) -> Lab:
     """Record *events* in a new ledger under *folder*; return the host that it belongs to."""
     lab = Lab(folder)
     folder.mkdir(exist_ok=True)
     places = create_folder(lab.ledger, origin=ORIGIN, entropy=lambda size: b"\1" * size)
-    how = replace(recording(), signer=places.read_key(), guard=places.guard, clock=_Clock())
+    how = replace(recording(), signer=places.read_key(), guard=places.guard, clock=_Clock(leap=leap))
     with closing(open_ledger(places.database, how)) as ledger:
         for at in range(0, len(events), commit):
             ledger.record(events[at : at + commit])

@@ -85,6 +85,16 @@ def test_marks_do_not_lie_on_each_other_however_uneven_the_times(browser: Browse
     assert len(set(places)) == len(places)
 
 
+def test_a_day_or_more_between_two_columns_is_a_dashed_line(browser: Browser, tmp_path: Path) -> None:
+    lab = record(tmp_path / "host", long_history(16), leap=5)
+
+    browser.open(report(lab, tmp_path / "page.html"))
+
+    days = {line.split(",")[1][:10] for line in lab.process("export", "--format", "csv").out.splitlines()[1:]}
+    assert browser.run("return document.querySelectorAll('#lanes .break').length") == len(days) - 1 == 3
+    assert len(browser.run("return [...document.querySelectorAll('#lanes .tick')].map((t) => t.textContent)")) >= 8
+
+
 def test_every_control_is_reached_by_the_tab_key_and_shows_it(browser: Browser, page: Path) -> None:
     browser.open(page)
     due = [
