@@ -78,7 +78,7 @@ _SAMPLES: Mapping[Any, Any] = {
     Reason: Reason(Rule.PACKAGE, "MESSAGE", "FACT", "HINT"),
     Tables: _TABLES,
     Step: Step(StepKind.INSTALL, "4.4.16"),
-    Side: Side("moment", "event 7", (), ()),
+    Side: Side("moment", "event 7", (), (), {}),
     Finding: Finding(Level.TREE, Verdict.FAILED, "WHERE", "WHAT"),
     Late: Late("SINK", _CAUSE),
     StandingAlarm: StandingAlarm("SINK", "SAID", "/FILE"),
@@ -128,7 +128,7 @@ def text_of(error: type[LedgerError]) -> str:
     """Return the text of an error that is built from its annotations."""
     init: Callable[..., None] = error.__init__
     # Some names are imported for the annotations alone.
-    later = {kind.__name__: kind for kind in (Tables, Reason, Late, Finding, Side, Path, NodeReleases)}
+    later = {kind.__name__: kind for kind in (Tables, Reason, Late, Finding, Side, Path, NodeReleases, Witness)}
     hints = get_type_hints(init, later | vars(import_module(error.__module__)))
     given, named = list[Any](), dict[str, Any]()
     for parameter in list(inspect.signature(init).parameters.values())[1:]:
