@@ -88,7 +88,8 @@ async function condemn(error) {
   } catch {
     lines = [];
   }
-  tell("failed", known ? `First difference: ${error.message}.` : `The evidence in this page cannot be read: ${error.message}.`);
+  const what = known ? `First difference: ${error.message}.` : `The evidence in this page cannot be read: ${error.message}.`;
+  tell("failed", what, ["Checking ended there: nothing vouches for what stands below."]);
 }
 
 // Check all of it, with the key in the page where *keyText* is null.
