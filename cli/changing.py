@@ -13,13 +13,15 @@ from unicodedata import normalize
 
 from cli import bootstrap
 from cli.errors import InterruptedByUserError, NotConfirmedError
-from cli.options import ChangeOptions, InstallationOptions, LeaveOptions, Overridable, RecoverOptions
+from cli.options import ChangeOptions, FleetOptions, InstallationOptions, LeaveOptions, Overridable, RecoverOptions
 from cli.outside import held_outside
 from cli.render_change import outcome_json, plan_text, warning_text
 from cli.session import Session
 from ledger.application.operations import Operations, Options, Outcome
 from ledger.application.ports import NodeDownError
+from ledger.dataclass import replace
 from ledger.domain.forecast import restart_forecast
+from ledger.domain.outcomes import Turn
 from ledger.domain.reason import Rule
 from ledger.domain.records import Verb
 from ledger.domain.version import Vsn
@@ -55,10 +57,18 @@ class PolicyError(UsageError):
 
 
 def change(
-    verb: Verb, vsn: str | None, *, options: ChangeOptions, session: Session, permanent: bool = True, asks: bool = False
+    verb: Verb,
+    vsn: str | None,
+    *,
+    options: ChangeOptions,
+    session: Session,
+    permanent: bool = True,
+    asks: bool = False,
+    plan: str | None = None,
 ) -> int:
-    """Do *verb* and print its outcome; return the exit code. *asks*: on a terminal, ask before.
+    """Do *verb* and print its outcome; return the exit code.
 
+    With *asks* a terminal is asked before; *plan* names the fleet's plan in which it is to be a turn.
     Raises: whatever forbids or breaks it.
     """
     if vsn is not None:
@@ -67,12 +77,7 @@ def change(
     allowed = allowed_by(options, reason=reason)
     if asks and not options.yes and not options.dry_run:
         confirm(f"{verb} {vsn or ''}".strip())
-    wanted = Options(
-        permanent=permanent,
-        allowed=frozenset(Rule(rule) for rule in allowed if rule != Overridable.OFFLINE),
-        dry_run=options.dry_run,
-        wait=options.wait,
-    )
+    wanted = _wanted(options, allowed, permanent=permanent)
     try:
         with (
             held_outside(session, idle=options.dry_run) as outside,
@@ -89,7 +94,8 @@ def change(
         ):
             if verb is not Verb.UNPACK and not options.dry_run:
                 outside.demand(session.settings.holders.value)
-            outcome = _done(bench, lambda operations: operations.change(verb, vsn, wanted), session)
+            own = replace(wanted, turn=_turn(plan, bench.node.id, vsn, session))
+            outcome = _done(bench, lambda operations: operations.change(verb, vsn, own), session)
             _tell(outcome, session)
     except NodeDownError as exc:
         for line in exc.words:
@@ -98,7 +104,7 @@ def change(
     return 0
 
 
-def why(options: Reasoned | LeaveOptions, session: Session) -> tuple[str | None, str | None]:
+def why(options: Reasoned | LeaveOptions | FleetOptions, session: Session) -> tuple[str | None, str | None]:
     """Return reason and ticket, from the command line or the environment.
 
     Raises: PolicyError where policy demands one that is not given.
@@ -157,6 +163,23 @@ def catch_up(session: Session) -> None:
 
     with suppress(LedgerError, OSError):
         ask(session, lambda view, _: view.size())
+
+
+def _wanted(options: ChangeOptions, allowed: tuple[str, ...], *, permanent: bool) -> Options:
+    return Options(
+        permanent=permanent,
+        allowed=frozenset(Rule(rule) for rule in allowed if rule != Overridable.OFFLINE),
+        dry_run=options.dry_run,
+        wait=options.wait,
+    )
+
+
+def _turn(plan: str | None, stream: str, vsn: str | None, session: Session) -> Turn | None:
+    if plan is None:
+        return None
+    from cli.plan_progress import own_turn  # noqa: PLC0415 # only a turn pays for it
+
+    return own_turn(plan, stream=stream, vsn=vsn or "", session=session)
 
 
 def _done(bench: bootstrap.Bench, do: Callable[[Operations], Outcome], session: Session) -> Outcome:

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "upgrade": "Upgrade to a higher release.",
     "downgrade": "Go back to a lower release.",
     "uninstall": "Remove a release.",
+    "fleet": "Plan a release for many nodes, in waves, and see how far it is.",
     "restart": "Restart the node and record what that undid.",
     "log": "List what happened, newest first.",
     "show": "Show one attempt or event in full.",

@@ -12,6 +12,7 @@ from cli.options import (
     Everywhere,
     ExportOptions,
     FilterOptions,
+    FleetOptions,
     InstallationOptions,
     LeaveOptions,
     NodeOptions,
@@ -31,6 +32,7 @@ GROUPS = (
     ExportOptions,
     RowOptions,
     NodeOptions,
+    FleetOptions,
 )
 REQUIRED = object()
 

@@ -239,6 +239,28 @@ class NodeOptions(Group):
     sort: Annotated[NodeOrder, Option("--sort", help="The order.")] = NodeOrder.REGISTERED
 
 
+class FleetOptions(Group):
+    """For which nodes a fleet's plan is made, by what they are judged, and in which waves they go."""
+
+    canary: Annotated[
+        int, Option("--canary", metavar="N", min=0, max=100_000, help="So many nodes in the first wave.")
+    ] = 1
+    waves: Annotated[
+        str, Option("--waves", metavar="N|PERCENT", help="So many nodes in each wave behind it, or a part of all.")
+    ] = "10%"
+    package: Annotated[
+        list[str] | None,
+        Option("--package", metavar="NAME", help="A package of the release, by its name; may be repeated."),
+    ] = None
+    seen_since: Annotated[
+        str, Option("--seen-since", metavar="WHEN", help="Leave out who was not seen since then.")
+    ] = "30d ago"
+    kind: Annotated[KindChoice | None, Option("--kind", help="Live nodes, or rehearsals.")] = None
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the plan; record nothing.")] = False
+    reason: ReasonOption = None
+    ticket: TicketOption = None
+
+
 class FilterOptions(Group):
     """Which events are wanted; all of them where nothing is given."""
 
@@ -272,4 +294,8 @@ class ExportOptions(Group):
 
 ProofOption = Annotated[bool, Option("--proof", help="With the proof that it stands in the signed tree.")]
 VsnArgument = Annotated[str, Argument(metavar="VERSION", help="The release, for example 4.4.16.")]
+PlanOption = Annotated[
+    str | None,
+    Option("--plan", metavar="PLAN", help="As the turn of this node in a fleet's plan; refused while its wave waits."),
+]
 NoPermanent = Annotated[bool, Option("--no-permanent", help="Install as a trial: a restart undoes it.")]

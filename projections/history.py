@@ -24,7 +24,7 @@ class Line(NamedTuple):
     """One event as ``log`` shows it; *number* is its leaf index, *vsns* are the versions it concerns.
 
     *clock_fell* flags a clock that was set back while the host ran on (RULINGS 10). *noted* is the
-    id of the event that a note or correction is about.
+    id of the event that a note or correction is about, *plan* that of the fleet plan.
     """
 
     number: int
@@ -46,6 +46,7 @@ class Line(NamedTuple):
     failed: bool
     clock_fell: bool
     noted: str | None = None
+    plan: str | None = None
 
     @property
     def rehearsal(self) -> bool:
@@ -164,6 +165,7 @@ def line_of(stored: StoredEvent, *, intent: Intent | None, before: Clock | None)
         failed=failed(kind, data),
         clock_fell=before is not None and _fell(before, clock_of(stored)),
         noted=data["event_id"] if kind == NOTE_ADDED else None,
+        plan=data.get("fleet_plan"),
     )
 
 
@@ -289,6 +291,31 @@ def _accepted(data: Data) -> str:
     return f"accepted the tip of {data['tree_size']} events, its tip guard was {held}"
 
 
+def _planned(data: Data) -> str:
+    out = f", {data['left_out']} left out" if data["left_out"] else ""
+    return f"planned {data['to']} for {_nodes(data['nodes'])} in {data['waves']} waves{out}"
+
+
+def _wave(data: Data) -> str:
+    return f"planned for wave {data['wave']}: {_nodes(len(data['streams']))}"
+
+
+def _left_out(data: Data) -> str:
+    return f"left {_nodes(len(data['streams']))} out of the plan: {', '.join(data['rules'])}"
+
+
+def _excused(data: Data) -> str:
+    return f"excused {_nodes(len(data['streams']))} from the plan"
+
+
+def _turn(data: Data) -> str:
+    return f"took its turn in wave {data['wave']} of plan {data['fleet_plan']}"
+
+
+def _nodes(count: int) -> str:
+    return "1 node" if count == 1 else f"{count} nodes"
+
+
 def _unknown(data: Data) -> str:
     return f"not known to this version: {len(data)} members"
 
@@ -313,4 +340,9 @@ WORDS: Mapping[str, Callable[[Data], str]] = {
     NOTE_ADDED: _noted,
     "installation_moved": _moved,
     "installation_unregistered": _unregistered,
+    "fleet_planned": _planned,
+    "fleet_wave_planned": _wave,
+    "fleet_nodes_left_out": _left_out,
+    "fleet_nodes_excused": _excused,
+    "fleet_turn_taken": _turn,
 }

@@ -43,16 +43,24 @@ class PastView:
     def attempt(self, attempt: str) -> Attempt | None:
         """Return an attempt as it stood."""
         row = self._view.attempt(attempt)
-        if row is None or row.first_event > self._last:
-            return None
-        if row.last_event <= self._last:
-            return row
-        # The event that closes an attempt is its last one.
-        return row._replace(outcome=OPEN, last_event=self.attempt_events(attempt)[-1])
+        return None if row is None or row.first_event > self._last else self._then(row)
 
     def attempt_events(self, attempt: str) -> tuple[int, ...]:
         """Return the numbers of the events that an attempt had, oldest first."""
         return tuple(number for number in self._view.attempt_events(attempt) if number <= self._last)
+
+    def attempts_at(self, vsn: str, *, since: int) -> tuple[Attempt, ...]:
+        """Return the attempts at release *vsn* that began after event *since*, each as it stood."""
+        every = self._view.attempts_at(vsn, since=since)
+        return tuple(self._then(row) for row in every if row.first_event <= self._last)
+
+    def fleet_plans(self) -> tuple[Line, ...]:
+        """Return the line of every fleet plan that was made by then, newest first."""
+        return tuple(line for line in self._view.fleet_plans() if line.number <= self._last)
+
+    def plan_events(self, plan: str) -> tuple[int, ...]:
+        """Return the numbers of the events about a fleet plan by then, oldest first."""
+        return tuple(number for number in self._view.plan_events(plan) if number <= self._last)
 
     def latest_time(self, number: int) -> str:
         """Return the latest time that an event up to *number* carries."""
@@ -73,6 +81,12 @@ class PastView:
             (found, number if number <= self._last else self.attempt_events(found)[-1])
             for found, number in self._view.ids_starting(prefix, before=self._bound(before))
         )
+
+    def _then(self, row: Attempt) -> Attempt:
+        if row.last_event <= self._last:
+            return row
+        # The event that closes an attempt is its last one.
+        return row._replace(outcome=OPEN, last_event=self.attempt_events(row.attempt)[-1])
 
     def _bound(self, before: int | None) -> int:
         return self.size() if before is None else min(before, self.size())

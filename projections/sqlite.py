@@ -89,6 +89,25 @@ class SqliteView:
         rows = self._views.execute("SELECT idx FROM history WHERE attempt = ? ORDER BY idx", (attempt,))
         return tuple(number for (number,) in rows)
 
+    def attempts_at(self, vsn: str, *, since: int) -> tuple[Attempt, ...]:
+        """Return the attempts at release *vsn* that began after event *since*, in the order of the log."""
+        rows = self._views.execute(
+            "SELECT * FROM attempt WHERE vsn = ? AND first_event > ? ORDER BY first_event", (vsn, since)
+        )
+        return tuple(map(Attempt._make, rows))
+
+    def fleet_plans(self) -> tuple[Line, ...]:
+        """Return the line of every fleet plan, newest first."""
+        rows = self._views.execute(
+            f"SELECT {LINE_COLUMNS} FROM history WHERE type = 'fleet_planned' ORDER BY idx DESC"  # noqa: S608 # our own names
+        )
+        return tuple(map(_line, rows))
+
+    def plan_events(self, plan: str) -> tuple[int, ...]:
+        """Return the numbers of the events that are about a fleet plan, oldest first."""
+        rows = self._views.execute("SELECT idx FROM history WHERE plan = ? ORDER BY idx", (plan,))
+        return tuple(number for (number,) in rows)
+
     def latest_time(self, number: int) -> str:
         """Return the latest time that an event up to *number* carries."""
         (latest,) = self._views.execute(

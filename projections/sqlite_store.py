@@ -33,7 +33,7 @@ VIEWS_NAME = "views.db"
 APPLICATION_ID = 0x52_4C_56_57
 """In the header of the file: tells a view from any other database of SQLite."""
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_SECONDS = 30.0
 # SQLite's own: in memory, on a nameless file once it is large.
 _OWN = ""
@@ -50,7 +50,7 @@ CREATE TABLE state (stream TEXT, idx INTEGER, rows TEXT NOT NULL, PRIMARY KEY (s
 CREATE TABLE history (idx INTEGER PRIMARY KEY, recorded_at TEXT NOT NULL, stream TEXT NOT NULL, node TEXT,
     type TEXT NOT NULL, topic TEXT NOT NULL, event_id TEXT NOT NULL, attempt TEXT, verb TEXT, vsn TEXT,
     vsns TEXT NOT NULL, actor TEXT NOT NULL, driver TEXT, ticket TEXT, reason TEXT, words TEXT NOT NULL,
-    failed INTEGER NOT NULL, clock_fell INTEGER NOT NULL, noted TEXT, late INTEGER NOT NULL);
+    failed INTEGER NOT NULL, clock_fell INTEGER NOT NULL, noted TEXT, plan TEXT, late INTEGER NOT NULL);
 CREATE INDEX history_event_id ON history (event_id);
 CREATE INDEX history_attempt ON history (attempt) WHERE attempt IS NOT NULL;
 CREATE INDEX history_ticket ON history (ticket) WHERE ticket IS NOT NULL;
@@ -58,10 +58,13 @@ CREATE INDEX history_noted ON history (idx) WHERE noted IS NOT NULL;
 CREATE INDEX history_failed ON history (idx) WHERE failed;
 CREATE INDEX history_time ON history (recorded_at) WHERE NOT late;
 CREATE INDEX history_seen ON history (stream, idx) WHERE driver IS NOT NULL;
+CREATE INDEX history_plan ON history (plan, idx) WHERE plan IS NOT NULL;
+CREATE INDEX history_plans ON history (idx) WHERE type = 'fleet_planned';
 CREATE INDEX history_late ON history (recorded_at) WHERE late;
 CREATE TABLE concerns (vsn TEXT, idx INTEGER, PRIMARY KEY (vsn, idx)) WITHOUT ROWID;
 CREATE TABLE attempt (attempt TEXT PRIMARY KEY, stream TEXT NOT NULL, node TEXT, verb TEXT, vsn TEXT,
     outcome TEXT NOT NULL, first_event INTEGER NOT NULL, last_event INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX attempt_vsn ON attempt (vsn, first_event) WHERE vsn IS NOT NULL;
 INSERT INTO tracking (id, size) VALUES (1, 0)
 """
 LINE_COLUMNS = ", ".join(("idx", *Line._fields[1:]))

@@ -54,6 +54,18 @@ class View(Protocol):
         """Return the numbers of the events of an attempt, oldest first."""
         ...
 
+    def attempts_at(self, vsn: str, *, since: int) -> tuple[Attempt, ...]:
+        """Return the attempts at release *vsn* that began after event *since*, in the order of the log."""
+        ...
+
+    def fleet_plans(self) -> tuple[Line, ...]:
+        """Return the line of every fleet plan, newest first."""
+        ...
+
+    def plan_events(self, plan: str) -> tuple[int, ...]:
+        """Return the numbers of the events that are about a fleet plan, oldest first."""
+        ...
+
     def latest_time(self, number: int) -> str:
         """Return the latest time that an event up to *number* carries; *number* is below ``size()``."""
         ...

@@ -29,6 +29,12 @@ const WORDS = {
   note_added: (d) => `${d.kind}: ${d.text.join(" / ")}`,
   installation_moved: (d) => `moved from ${d.former_node}, ${d.former_root}, to ${d.root}`,
   installation_unregistered: (d) => `left the ledger, its root was ${d.root}`,
+  fleet_planned: (d) =>
+    `planned ${d.to} for ${count(d.nodes, "node")} in ${d.waves} waves${d.left_out ? `, ${d.left_out} left out` : ""}`,
+  fleet_wave_planned: (d) => `planned for wave ${d.wave}: ${count(d.streams.length, "node")}`,
+  fleet_nodes_left_out: (d) => `left ${count(d.streams.length, "node")} out of the plan: ${d.rules.join(", ")}`,
+  fleet_nodes_excused: (d) => `excused ${count(d.streams.length, "node")} from the plan`,
+  fleet_turn_taken: (d) => `took its turn in wave ${d.wave} of plan ${d.fleet_plan}`,
 };
 const ASKS = ["operation_requested", "operation_refused"];
 const isFailed = (type, data) =>

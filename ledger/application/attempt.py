@@ -21,6 +21,7 @@ from ledger.domain.decisions import (
     decide_removal,
     decide_request,
     decide_restart,
+    decide_turn,
     decide_unpack,
 )
 from ledger.domain.events import AnyReleaseEvent
@@ -159,18 +160,25 @@ class Attempt:
             raise
         except FailedError as exc:
             unchanged = StepUndoneError(exc)
-            self._append(self._intent())
+            self._append(*self._beginning())
             self._close_failed(plan.steps[0], unchanged)
             raise unchanged from exc
 
     def _open(self) -> None:
         """Record the intent; where that is not possible, nothing stays of what was laid out."""
         try:
-            self._append(self._intent())
+            self._append(*self._beginning())
         except BaseException:
             if self._staged is not None and not self.events:
                 self._handler.discard_staged(self._staged)
             raise
+
+    def _beginning(self) -> tuple[AnyReleaseEvent, ...]:
+        """Return the intent, and beside it the turn that it takes in a fleet plan."""
+        intent = self._intent()
+        if self._wish.turn is None:
+            return (intent,)
+        return intent, decide_turn(evolve(self.node, intent), self._wish.turn, by=self._by)
 
     def _intent(self) -> AnyReleaseEvent:
         warnings = recordable(self._preflight.verdict.warnings)

@@ -22,6 +22,7 @@ from ledger.domain.event_form import event_fault
 from ledger.domain.events import (
     AnyReleaseEvent,
     DriftObserved,
+    FleetTurnTaken,
     InstallationMoved,
     InstallationRegistered,
     InstallationUnregistered,
@@ -196,6 +197,8 @@ def _attempt_faults(node: NodeReleases, event: AnyReleaseEvent) -> Iterator[str]
         yield "it ends an attempt that is not open"
     elif isinstance(event, OperationRecovered) and attempt is not None and not same:
         yield "it closes another attempt than the open one"
+    elif isinstance(event, FleetTurnTaken) and not same:
+        yield "it takes a turn for an attempt that is not open"
     elif isinstance(event, _Steps) and not same:
         yield "it is a step of an attempt that is not open"
     elif isinstance(event, NodeRestarted) and event.before != node.tables:

@@ -17,7 +17,7 @@ from ledger.dataclass import dataclass, replace
 from ledger.domain.compatibility import words_on_stdout
 from ledger.domain.decisions import decide_refusal, refuse_open_attempt
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import By, Refusal
+from ledger.domain.outcomes import By, Refusal, Turn
 from ledger.domain.plan import Plan
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import Context, Verb
@@ -49,12 +49,13 @@ class BootFilesError(OpenAttemptError):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a change is to be made; *wait* is in seconds."""
+    """How a change is to be made; *wait* is in seconds, *turn* that of a fleet plan which it is to be."""
 
     permanent: bool = True
     allowed: frozenset[Rule] = frozenset()
     dry_run: bool = False
     wait: float = 0.0
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +122,14 @@ class Operations:
                 target=target or Vsn.parse(seen.tables.rel_vsn or seen.booted),
                 permanent=options.permanent,
                 allowed=options.allowed,
+                turn=options.turn,
             )
             return self._attempt(node, seen, wish, dry_run=options.dry_run)
 
     def _attempt(self, node: NodeReleases, seen: Observation, wish: Wish, *, dry_run: bool) -> Outcome:
         preflight = prepare(wish, facts=node.facts, seen=seen, handler=self._handler, installation=self._installation)
+        if wish.turn is not None and preflight.plan.steps:  # what is already so needs no turn
+            preflight = preflight.against(wish.turn.reasons)
         plan, verdict = preflight.plan, preflight.verdict
         outcome = Outcome(
             verb=wish.verb,

@@ -4,6 +4,7 @@ from ledger.application.ports import Installation, ReleaseHandler
 from ledger.dataclass import dataclass
 from ledger.domain.compatibility import judge, lost_for_good
 from ledger.domain.observation import Observation
+from ledger.domain.outcomes import Turn
 from ledger.domain.package_facts import PackageFacts
 from ledger.domain.plan import INSTALL_KINDS, Plan, plan_change
 from ledger.domain.reason import Reason, Rule
@@ -16,12 +17,13 @@ from ledger.domain.version import Vsn
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What the operator asks for."""
+    """What the operator asks for; *turn* is the one in a fleet plan that it is to be."""
 
     verb: Verb
     target: Vsn
     permanent: bool = True
     allowed: frozenset[Rule] = frozenset()
+    turn: Turn | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -44,6 +46,11 @@ class Preflight:
         if package is None or not package.sha256:  # a file that cannot be read has no digest to record
             return None
         return PackageRecord(name=package.name, size=package.size, sha256=package.sha256)
+
+    def against(self, reasons: tuple[Reason, ...]) -> "Preflight":
+        """Return the same, with more *reasons* that forbid it."""
+        verdict = Verdict((*self.verdict.reasons, *reasons), self.verdict.warnings)
+        return Preflight(plan=self.plan, package=self.package, verdict=verdict)
 
 
 def prepare(

@@ -11,6 +11,7 @@ from typing import TypedDict
 from ledger.dataclass import replace
 from ledger.domain.events import (
     DriftObserved,
+    FleetTurnTaken,
     InstallationMoved,
     InstallationRegistered,
     InstallationUnregistered,
@@ -28,7 +29,7 @@ from ledger.domain.events import (
     ReleaseUnpacked,
 )
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import By, Failure, Installed, Refusal, Removed, Request, Unpacked
+from ledger.domain.outcomes import By, Failure, Installed, Refusal, Removed, Request, Turn, Unpacked
 from ledger.domain.reason import Reason
 from ledger.domain.records import (
     Context,
@@ -124,6 +125,18 @@ def decide_request(node: NodeReleases, request: Request, *, warnings: tuple[Reas
         staged=request.staged,
         set_aside=request.set_aside,
         warnings=warnings,
+    )
+
+
+def decide_turn(node: NodeReleases, turn: Turn, *, by: By) -> FleetTurnTaken:
+    """Return that the attempt which has just begun is the installation's turn in a plan."""
+    return FleetTurnTaken(
+        originator_id=node.id,
+        originator_version=node.version + 1,
+        context=by.context,
+        fleet_plan=turn.plan,
+        fleet_plan_sha256=turn.plan_sha256,
+        wave=turn.wave,
     )
 
 

@@ -277,6 +277,20 @@ class InstallationUnregistered(InstallationEvent):
     table_sha256: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class FleetTurnTaken(InstallationEvent):
+    """The attempt of the context is the installation's turn in a fleet plan (``FleetPlanned``), in that wave.
+
+    It stands beside the intent, in its commit: the class of an intent that was recorded is never changed.
+    """
+
+    TOPIC = "emqx.release.fleet_turn_taken.v1"
+
+    fleet_plan: str
+    fleet_plan_sha256: str
+    wave: int
+
+
 AnyReleaseEvent = (
     InstallationRegistered
     | OperationRequested
@@ -294,4 +308,5 @@ AnyReleaseEvent = (
     | NoteAdded
     | InstallationMoved
     | InstallationUnregistered
+    | FleetTurnTaken
 )

@@ -6,7 +6,7 @@ and of recorded classes holds here too.
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from ledger.dataclass import dataclass
 from ledger.domain.events import AnyReleaseEvent
@@ -96,6 +96,66 @@ class TipAccepted(LedgerEvent):
     holders: tuple[str, ...] = ()
 
 
-AnyLedgerEvent = EvidenceExported | LedgerNoteAdded | LedgerRefilled | TipAccepted
-LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = (EvidenceExported, LedgerNoteAdded, LedgerRefilled, TipAccepted)
+@dataclass(frozen=True, kw_only=True)
+class FleetPlanned(LedgerEvent):
+    """A plan for a fleet was made: *nodes* go to release *to* in *waves*, *left_out* do not.
+
+    *fleet_plan* is its id, *fleet_plan_sha256* the digest of all of it. Which nodes stands in the events behind it,
+    of the same commit. *packages* are those that it was judged by.
+    """
+
+    TOPIC = "emqx.ledger.fleet_planned.v1"
+
+    fleet_plan: str
+    fleet_plan_sha256: str
+    to: str
+    waves: int
+    nodes: int
+    left_out: int
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetWavePlanned(LedgerEvent):
+    """Installations that take their turn in one wave of a plan, counted from 1; a large wave has several events."""
+
+    TOPIC = "emqx.ledger.fleet_wave_planned.v1"
+
+    fleet_plan: str
+    wave: int
+    streams: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetNodesLeftOut(LedgerEvent):
+    """Installations that a plan leaves out, all by the same *rules*."""
+
+    TOPIC = "emqx.ledger.fleet_nodes_left_out.v1"
+
+    fleet_plan: str
+    rules: tuple[str, ...]
+    streams: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetNodesExcused(LedgerEvent):
+    """Installations for which the later waves of a plan need not wait; the context says why."""
+
+    TOPIC = "emqx.ledger.fleet_nodes_excused.v1"
+
+    fleet_plan: str
+    streams: tuple[str, ...]
+
+
+AnyLedgerEvent = (
+    EvidenceExported
+    | LedgerNoteAdded
+    | LedgerRefilled
+    | TipAccepted
+    | FleetPlanned
+    | FleetWavePlanned
+    | FleetNodesLeftOut
+    | FleetNodesExcused
+)
+LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = get_args(AnyLedgerEvent)
 AnyEvent = AnyReleaseEvent | AnyLedgerEvent

@@ -93,3 +93,13 @@ class Removed:
     removed: tuple[str, ...] = ()
     stays: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """The turn of one installation in a fleet plan: its *wave*, and the *reasons* why it has not come."""
+
+    plan: str
+    plan_sha256: str
+    wave: int
+    reasons: tuple[Reason, ...] = ()

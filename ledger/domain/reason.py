@@ -10,7 +10,7 @@ from ledger.dataclass import dataclass, field
 
 
 class Rule(StrEnum):
-    """The rules of a hot upgrade, in the order of PRODUCT section 3."""
+    """The rules of a hot upgrade, in the order of PRODUCT section 3; *plan* is for a turn in a fleet plan."""
 
     VERSION = "version"
     MINOR = "minor"
@@ -26,6 +26,7 @@ class Rule(StrEnum):
     STATUS = "status"
     RUNNING_ERTS = "running-erts"
     BOOT_FILES = "boot-files"
+    PLAN = "plan"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ledger.domain.canonical import sha256_hex
 from ledger.domain.events import (
     AnyReleaseEvent,
     DriftObserved,
+    FleetTurnTaken,
     InstallationMoved,
     InstallationRegistered,
     InstallationUnregistered,
@@ -106,7 +107,7 @@ def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  
             return _with(_stepped(node, version, event.after), booted=event.booted, run=event.run)
         case DriftObserved():
             return _with(node, version=version, tables=event.found, booted=event.booted, run=event.run)
-        case NoteAdded():
+        case NoteAdded() | FleetTurnTaken():
             return _with(node, version=version)
         case InstallationMoved():
             return _with(node, version=version, node=event.context.node or node.node, root=event.root)

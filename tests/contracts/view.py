@@ -10,12 +10,14 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Protocol
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from projections.history import WORDS, HistoryFilter
 from projections.past import PastView
 from projections.view import View
+from tests.projections.fleets import EXCUSED, INTENT, OTHER, PLAN, PLANNED, REFUSED, TURN, fleet_log
 from tests.projections.histories import VSNS, Leaf, Move, histories, played, time_of, uuid_of
 from tests.projections.independent import envelopes_of, name_of, nodes_after, seen_after
 
@@ -305,6 +307,38 @@ class ViewContract(ABC):
                 assert past.attempt_events(attempt) == real.attempt_events(attempt)
                 for name in (attempt or envelope["event_id"], envelope["event_id"]):
                     assert set(past.ids_starting(name)) == set(real.ids_starting(name))
+
+    def test_a_fleet_plan_is_its_events(self) -> None:
+        """Issue 9: a plan is recorded, and each host finds it, its parts and the attempts since."""
+        with self.opened() as kept:
+            kept.append(fleet_log())
+            kept.catch_up(batch=3)
+            view = kept.view
+
+            assert [line.plan for line in view.fleet_plans()] == [OTHER.id, PLAN.id]
+            assert view.plan_events(PLAN.id) == (*range(PLANNED, EXCUSED + 1), TURN)
+            assert view.plan_events("none") == ()
+            assert [(a.first_event, a.outcome) for a in view.attempts_at(PLAN.to, since=PLANNED)] == [
+                (INTENT, "completed"),
+                (REFUSED, "refused"),
+            ]
+            assert [a.first_event for a in view.attempts_at(PLAN.to, since=INTENT)] == [REFUSED]
+            assert view.attempts_at(PLAN.to, since=REFUSED) == ()
+
+    @pytest.mark.parametrize("last", range(len(fleet_log())))
+    def test_the_past_of_a_fleet_is_what_the_view_was_then(self, last: int) -> None:
+        log = fleet_log()
+        with self.opened() as kept, self.opened() as kept_then:
+            kept.append(log)
+            kept.catch_up()
+            kept_then.append(log[: last + 1])
+            kept_then.catch_up()
+            past, real = PastView(kept.view, last=last), kept_then.view
+
+            assert set(past.seen()) == set(real.seen())
+            assert past.fleet_plans() == real.fleet_plans()
+            assert past.plan_events(PLAN.id) == real.plan_events(PLAN.id)
+            assert past.attempts_at(PLAN.to, since=0) == real.attempts_at(PLAN.to, since=0)
 
     def test_a_view_asked_twice_takes_every_event_once(self) -> None:
         log = played(())

@@ -187,8 +187,8 @@ def test_an_override_turns_the_reasons_of_its_rule_into_warnings_and_of_no_other
 
 
 _BINDING = {
-    Verb.UNPACK: set(Rule) - {Rule.DIRECTION, Rule.RUNNING_ERTS},
-    **dict.fromkeys(INSTALLS, set(Rule) - {Rule.RUNNING_ERTS}),
+    Verb.UNPACK: set(Rule) - {Rule.DIRECTION, Rule.RUNNING_ERTS, Rule.PLAN},
+    **dict.fromkeys(INSTALLS, set(Rule) - {Rule.RUNNING_ERTS, Rule.PLAN}),
     Verb.PERMANENT: {Rule.OWNER, Rule.STATUS, Rule.BOOT_FILES},
     Verb.UNINSTALL: {Rule.OWNER, Rule.STATUS, Rule.RUNNING_ERTS, Rule.BOOT_FILES},
     Verb.RESTART: {Rule.BOOT_FILES},

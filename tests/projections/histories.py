@@ -26,12 +26,14 @@ from ledger.domain.decisions import (
     decide_removal,
     decide_request,
     decide_restart,
+    decide_turn,
     decide_unpack,
 )
 from ledger.domain.envelope import ClockReading, Stamp, seal
 from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.ledger_events import AnyEvent
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import By, Failure, Refusal, Removed, Request, Unpacked
+from ledger.domain.outcomes import By, Failure, Refusal, Removed, Request, Turn, Unpacked
 from ledger.domain.plan import Plan, Step, plan_change
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import (
@@ -116,6 +118,7 @@ class World:
     wall: int = START
     monotonic: int = 0
     attempts: int = 0
+    turn: Turn | None = None
 
     def play(self, move: Move) -> None:
         """Let one thing happen."""
@@ -132,7 +135,8 @@ class World:
         else:
             self._attempt(move)
 
-    def _record(self, number: int, event: AnyReleaseEvent) -> None:
+    def append(self, event: AnyEvent) -> None:
+        """Seal one more event."""
         self.wall += 1000
         self.monotonic += 1000
         count = len(self.leaves)
@@ -145,6 +149,9 @@ class World:
         )
         state = seal(event, stamp)
         self.leaves.append(Leaf(event.originator_id, event.originator_version, event.TOPIC, state))
+
+    def _record(self, number: int, event: AnyReleaseEvent) -> None:
+        self.append(event)
         self.nodes[number] = evolve(self.nodes.get(number), event)
 
     def _by(self, move: Move, attempt: str | None = None) -> By:
@@ -188,6 +195,8 @@ class World:
             self._record(move.node, decide_refusal(node, request, refusal, by=by))
             return
         self._record(move.node, decide_request(node, request, warnings=(), by=by))
+        if self.turn is not None:
+            self._record(move.node, decide_turn(self.nodes[move.node], self.turn, by=by))
         self._steps(move, plan, by)
 
     def _steps(self, move: Move, plan: Plan, by: By) -> None:

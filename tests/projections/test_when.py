@@ -59,6 +59,15 @@ class TimesView:
     def attempt_events(self, attempt: str) -> tuple[int, ...]:
         raise AssertionError(attempt)
 
+    def attempts_at(self, vsn: str, *, since: int) -> tuple[Attempt, ...]:
+        raise AssertionError(vsn, since)
+
+    def fleet_plans(self) -> tuple[Line, ...]:
+        raise AssertionError
+
+    def plan_events(self, plan: str) -> tuple[int, ...]:
+        raise AssertionError(plan)
+
     def latest_time(self, number: int) -> str:
         return max(self._times[: number + 1])
 

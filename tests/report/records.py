@@ -16,6 +16,7 @@ from ledger.application.moment import Moment
 from ledger.domain.envelope import ClockReading
 from ledger.domain.events import AnyReleaseEvent, InstallationMoved, InstallationUnregistered, NoteAdded
 from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent
+from ledger.domain.outcomes import Turn
 from ledger.domain.records import Context, PackageRecord
 from ledger.domain.releases import table_digest
 from tests.cli.lab import Lab
@@ -79,6 +80,10 @@ def history(moves: int) -> tuple[AnyEvent, ...]:
     for vsn in range(4):  # unpacked if it is not known, then removed if it may be
         for kind in (0, 0, 5, 5):
             world.play(Move(node=0, kind=kind, vsn=vsn, reach=5, clock=1))
+    world.turn = Turn(plan="0123456789ab", plan_sha256="0" * 64, wave=2)
+    for vsn in range(4):
+        world.play(Move(node=0, kind=2, vsn=vsn, reach=5, clock=1))
+    world.turn = None
     return (*world.events, *_closing(world))
 
 
