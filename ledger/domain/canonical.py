@@ -11,7 +11,7 @@ rules ``json.dumps`` with sorted names is JCS; outside them it is not, so all ar
 
 import json
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Any, NoReturn
 
@@ -23,13 +23,6 @@ STRING_LIMIT = 4096
 _PLACES = 80
 _SHOWN = 60
 _NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
-# evidence.md 1.1, row "text", surrogates and noncharacters included; unassigned ones need the Unicode tables.
-_FORBIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef"
-    "\ud800-\udfff\U000e0000-\U000e0fff"
-    + "".join(f"{chr(p + 0xFFFE)}-{chr(p + 0xFFFF)}" for p in range(0, 0x110000, 0x10000))
-    + "]"
-)
 _DUMP = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
 )
@@ -102,9 +95,9 @@ def text_fault(text: str, *, reading: bool = False) -> str | None:
     if text.isascii():
         if text.isprintable():
             return None if len(text) <= STRING_LIMIT else _too_long(len(text))
-        found = _FORBIDDEN.search(text)
+        found = _forbidden().search(text)
     else:
-        found = _FORBIDDEN.search(text)
+        found = _forbidden().search(text)
         if found is None:
             return _unicode_fault(text, reading=reading)
     return None if found is None else f"it holds U+{ord(found[0]):04X} at character {found.start() + 1}"
@@ -121,7 +114,7 @@ def clean_excerpt(raw: bytes | str, limit: int = STRING_LIMIT) -> str:
         return text
     from unicodedata import category, normalize  # noqa: PLC0415 # a table of 1 MB that most commands never need
 
-    text = "".join("\ufffd" if category(c) == "Cn" else c for c in _FORBIDDEN.sub("\ufffd", text))
+    text = "".join("\ufffd" if category(c) == "Cn" else c for c in _forbidden().sub("\ufffd", text))
     return normalize("NFC", text).encode()[:limit].decode("utf-8", "ignore")
 
 
@@ -215,3 +208,14 @@ def _no_number(text: str) -> NoReturn:
 
 
 _LOAD = json.JSONDecoder(parse_int=_integer, parse_float=_no_number, parse_constant=_no_number)
+
+
+@cache  # what records nothing does not compile it
+def _forbidden() -> re.Pattern[str]:
+    # evidence.md 1.1, row "text", surrogates and noncharacters included; unassigned ones need the Unicode tables.
+    return re.compile(
+        "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef"
+        "\ud800-\udfff\U000e0000-\U000e0fff"
+        + "".join(f"{chr(p + 0xFFFE)}-{chr(p + 0xFFFF)}" for p in range(0, 0x110000, 0x10000))
+        + "]"
+    )

@@ -12,11 +12,10 @@ from ledger.domain.version import OTP_PATTERN, VSN_PATTERN, OtpVsn, Vsn
 from ledger.errors import UsageError
 
 _MAX_LENGTH = 200
-_NAME = re.compile(
-    rf"(?P<edition>emqx|emqx-ee)-(?P<vsn>{VSN_PATTERN})-otp(?P<otp>{OTP_PATTERN})"
-    r"-(?P<os>[a-z][a-z0-9.]*)-(?P<arch>[a-z][a-z0-9_]*)\.zip",
-    re.ASCII,
-)
+# In two halves: a version with a pre-release part can be split in too many ways by one pattern for all.
+_FRONT = re.compile(rf"(?P<edition>emqx|emqx-ee)-(?P<vsn>{VSN_PATTERN})", re.ASCII)
+_OTP = "-otp"
+_BACK = re.compile(rf"{_OTP}(?P<otp>{OTP_PATTERN})-(?P<os>[a-z][a-z0-9.]*)-(?P<arch>[a-z][a-z0-9_]*)\.zip", re.ASCII)
 
 
 class Edition(StrEnum):
@@ -54,14 +53,22 @@ class PackageName:
 
         Raises: PackageNameError where it does not follow the grammar.
         """
-        match = _NAME.fullmatch(name) if len(name) <= _MAX_LENGTH else None
-        if match is None:
-            raise PackageNameError(name[:_MAX_LENGTH])
+        at = name.rfind(_OTP) if len(name) <= _MAX_LENGTH else -1
+        while at >= 0:
+            front, back = _FRONT.fullmatch(name, 0, at), _BACK.fullmatch(name, at)
+            if front and back:
+                return cls._of(front, back)
+            # The name of an OS may begin so too.
+            at = name.rfind(_OTP, 0, at)
+        raise PackageNameError(name[:_MAX_LENGTH])
+
+    @classmethod
+    def _of(cls, front: re.Match[str], back: re.Match[str]) -> "PackageName":
         try:
-            vsn, otp = Vsn.parse(match["vsn"]), OtpVsn.parse(match["otp"])
+            vsn, otp = Vsn.parse(front["vsn"]), OtpVsn.parse(back["otp"])
         except UsageError as exc:
-            raise PackageNameError(name) from exc
-        return cls(Edition(match["edition"]), vsn, otp, match["os"], match["arch"])
+            raise PackageNameError(front.string) from exc
+        return cls(Edition(front["edition"]), vsn, otp, back["os"], back["arch"])
 
     def __str__(self) -> str:
         return f"{self.edition}-{self.vsn}-otp{self.otp}-{self.os}-{self.arch}.zip"

@@ -20,7 +20,7 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 MAX_LEVEL = 63
 
-_PATH = re.compile(
+_PATH = (  # re keeps it compiled from its first use
     r"tile/(?:(?P<level>[0-9]{1,2})|entries)"
     r"/(?P<n>(?:x[0-9]{3}/){0,6}[0-9]{3})(?:\.p/(?P<width>[0-9]{1,3}))?"
 )
@@ -93,7 +93,7 @@ def parse_path(path: str) -> Tile | BundlePlace:
 
     Raises: TilePathError where the path is not in its only accepted spelling.
     """
-    match = _PATH.fullmatch(path)
+    match = re.fullmatch(_PATH, path)
     if match is None:
         raise TilePathError(path)
     n = int(match["n"].replace("x", "").replace("/", ""))
