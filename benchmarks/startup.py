@@ -41,7 +41,15 @@ _READS = (
     ("show", "last"),
 )
 _TABLES = (("versions",), ("log", "-n", "20"))
-_CHANGES = (("permanent", "4.4.1"), ("upgrade", "4.4.16", "--dry-run"))
+_CHANGES = (
+    ("permanent", "4.4.1"),
+    ("unpack", "4.4.16", "--dry-run"),
+    ("upgrade", "4.4.16", "--dry-run"),
+    ("install", "4.4.16", "--dry-run"),
+    ("downgrade", "4.4.0", "--dry-run"),
+    ("uninstall", "4.4.0", "--dry-run"),
+    ("restart", "--dry-run"),
+)
 _COLLECTED = re.compile(r"Collected : (\d+)")
 
 
