@@ -296,6 +296,10 @@ ProofOption = Annotated[bool, Option("--proof", help="With the proof that it sta
 VsnArgument = Annotated[str, Argument(metavar="VERSION", help="The release, for example 4.4.16.")]
 PlanOption = Annotated[
     str | None,
-    Option("--plan", metavar="PLAN", help="As the turn of this node in a fleet's plan; refused while its wave waits."),
+    Option(
+        "--plan",
+        metavar="PLAN",
+        help="As the turn of this node in a fleet's plan, or `last`; refused while its wave waits.",
+    ),
 ]
 NoPermanent = Annotated[bool, Option("--no-permanent", help="Install as a trial: a restart undoes it.")]

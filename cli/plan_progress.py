@@ -22,7 +22,7 @@ from projections.roots import root_of
 from projections.view import View
 
 SCHEMA, EXCUSED_SCHEMA = "release-ledger/fleet_status/1", "release-ledger/fleet_excuse/1"
-COLUMNS = ("Wave", "Open", "Nodes", *(progress.replace("_", " ").capitalize() for progress in Progress))
+COLUMNS = ("Wave", "Is", "Nodes", "How far")
 NAMED_COLUMNS = ("Progress", "Node", "Wave", "Event")
 _TOLD = (Progress.FAILED, Progress.REFUSED, Progress.UNDER_WAY, Progress.BEHIND)
 _MOST_BEHIND = 10
@@ -141,10 +141,10 @@ def _as_text(found: _Found, session: Session) -> str:
     head = f"Plan {plan.id} to {plan.to}, event {found.stored.number}: {state}\n"
     rows = [
         (
-            str(wave.number),
-            "yes" if wave.open else "no",
+            f"wave {wave.number}",
+            "complete" if wave.complete else "open" if wave.open else "waiting",
             str(len(wave.nodes)),
-            *(str(wave.counts().get(progress, 0)) for progress in Progress),
+            ", ".join(f"{count} {progress.replace('_', ' ')}" for progress, count in wave.counts().items()),
         )
         for wave in found.waves
     ]

@@ -27,6 +27,7 @@ _PARTS = frozenset({"fleet_planned", "fleet_wave_planned", "fleet_nodes_left_out
 _EXCUSED = "fleet_nodes_excused"
 _MOST_NAMED = 5
 _LEAST = 4
+_NEWEST = "last"
 
 
 class Progress(StrEnum):
@@ -116,11 +117,11 @@ def candidate_of(table: NodeTable, sight: Sight, *, seen_since: int | str) -> Ca
 
 
 def stored_plan(view: View, ledger: sqlite3.Connection, text: str | None) -> StoredPlan:
-    """Return the plan whose id is *text* or begins so; the newest one for None.
+    """Return the plan whose id is *text* or begins so; the newest one for None and for ``last``.
 
     Raises: NoSuchPlanError, PlanPartsError, EntryError.
     """
-    lines = view.fleet_plans()
+    lines, text = view.fleet_plans(), None if text == _NEWEST else text
     found = [line for line in lines if text is None or (line.plan or "").startswith(text)]
     if not found or not found[0].plan or (text is not None and (len(found) > 1 or len(text) < _LEAST)):
         raise NoSuchPlanError(text, [line.plan or "" for line in lines])
@@ -210,5 +211,5 @@ def _not_open(plan: FleetPlan, waves: Sequence[Wave], number: int) -> Iterator[R
     late = [f"{n.node} {n.progress.replace('_', ' ')}" for n in first.nodes if n.progress not in PASSED]
     more = f" and {len(late) - _MOST_NAMED} more" if len(late) > _MOST_NAMED else ""
     fact = f"wave {first.number} of plan {plan.id} is not complete: {', '.join(late[:_MOST_NAMED])}{more}"
-    hint = f"wait, or excuse them: `release-ledger fleet excuse NODE --plan {plan.id} --reason TEXT`"
+    hint = f"wait, or excuse them: `release-ledger fleet excuse {plan.id} --node NODE --reason TEXT`"
     yield Reason(Rule.PLAN, f"wave {number} is not open", fact, hint)

@@ -13,7 +13,7 @@ from cli.options import FleetOptions, ReasonOption, TicketOption, VsnArgument
 from cli.session import Session
 
 EXAMPLE = "fleet status"
-PlanArgument = Annotated[str | None, Argument(metavar="[PLAN]", help="Which plan; else the newest.")]
+PlanArgument = Annotated[str | None, Argument(metavar="[PLAN]", help="Which plan; else the newest, as with last.")]
 
 
 def plan(vsn: VsnArgument, *, wanted: FleetOptions, session: Session) -> int:
