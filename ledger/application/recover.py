@@ -28,6 +28,7 @@ from ledger.domain.outcomes import By
 from ledger.domain.records import Context, PlannedStep, Resolution, StepKind
 from ledger.domain.releases import NodeReleases, OpenAttempt, evolve
 from ledger.domain.status import ReleaseStatus
+from ledger.domain.tables import Tables
 from ledger.errors import FailedError, LockedError, OpenAttemptError, UsageError
 
 
@@ -217,7 +218,7 @@ class Recovery:
             done.append(f"finished the removal of {case.unfinished.vsn}")
         done += self._mend(case, identifier)
         after = self._handler.observe()
-        result = _resolution(node.open_attempt, case)
+        result = _resolution(node.open_attempt, case, after.tables)
         closing = decide_recovery(
             node,
             result=result,
@@ -276,9 +277,17 @@ def _permanent_by_code(seen: Observation) -> str | None:
     return code
 
 
-def _resolution(attempt: OpenAttempt | None, case: _Case) -> Resolution:
+def _resolution(attempt: OpenAttempt | None, case: _Case, after: Tables) -> Resolution:
     if attempt is None:
         return Resolution.MENDED
-    if case.unfinished is not None or case.effect >= len(attempt.plan):
+    if case.unfinished is not None or case.effect >= len(attempt.plan) or _has_its_goal(attempt, after):
         return Resolution.FINISHED
     return Resolution.TAKEN_BACK if case.effect == 0 else Resolution.FAILED
+
+
+def _has_its_goal(attempt: OpenAttempt, after: Tables) -> bool:
+    """Tell whether mending made permanent what the attempt was to make so: a node that booted it says the same."""
+    last = attempt.plan[-1] if attempt.plan else None
+    if last is None or last.step != StepKind.MAKE_PERMANENT:
+        return False
+    return after.running == after.permanent == last.vsn

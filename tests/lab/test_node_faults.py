@@ -49,6 +49,7 @@ def test_a_node_killed_within_the_permanent_call_is_mended_without_a_restart(hos
     assert "release-ledger recover" in broken.err
     assert started.code == ("4.4.0" if fault.path == _VARS else "4.4.1")
     assert (seen.run, seen.tables.permanent) == (started.run, started.code)
+    assert recovered.out.splitlines()[-1] == f"Recovered: {'failed' if fault.path == _VARS else 'finished'}"
     assert host.names().count("installed") == (2 if fault.path == _VARS else 1)
     assert host.versions() == {"4.4.1": "permanent", "4.4.0": "old"}
     host.assert_all_agree()
