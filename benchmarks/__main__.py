@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.table import report
 
-MODULES = ("startup", "scale", "append", "replay", "extraction", "verify", "proof", "live_node")
+MODULES = ("startup", "scale", "fleet", "append", "replay", "extraction", "verify", "proof", "live_node")
 
 
 def main() -> int:

@@ -60,7 +60,7 @@ _LISTS = (
 def measure(folder: Path) -> tuple[Cost, ...]:
     """Return how each question grows, with the files in *folder*."""
     program = install(folder / "env")
-    ledgers = tuple(_build(folder / str(size), events=size) for size in _SIZES)
+    ledgers = tuple(build(folder / str(size), events=size) for size in _SIZES)
 
     def growth(arguments: tuple[str, ...]) -> Cost:
         small, large = (instructions((*program, "--ledger", str(made), *arguments), os.environ) for made in ledgers)
@@ -83,24 +83,25 @@ def measure(folder: Path) -> tuple[Cost, ...]:
     )
 
 
-def _build(folder: Path, *, events: int) -> Path:
+def build(folder: Path, *, events: int, nodes: int = _NODES) -> Path:
+    """Make a ledger of so many *events* of so many *nodes* in *folder*, with a view that is current."""
     folder.mkdir()
     create_database(folder / "ledger.db")
     with closing(open_ledger(folder / "ledger.db")) as ledger:
-        history = islice(_history(), events)
+        history = islice(_history(nodes), events)
         while batch := tuple(islice(history, _BATCH)):
             ledger.record(batch)
     assert read_folder(folder, lambda view, _: view.size()) == events
     return folder
 
 
-def _history() -> Iterator[AnyReleaseEvent]:
-    names = tuple(f"emqx@10.0.{number // 250}.{number % 250}" for number in range(_NODES))
+def _history(nodes: int) -> Iterator[AnyReleaseEvent]:
+    names = tuple(f"emqx@10.0.{number // 250}.{number % 250}" for number in range(nodes))
     for name in names:
         yield replace(registered(stream=f"release:{name}"), context=replace(CONTEXT, node=name, attempt=None))
     for turn in count():
         for at, name in enumerate(names):
-            context = replace(CONTEXT, node=name, attempt=f"0190d1ab-1234-7abc-8def-{turn * _NODES + at:012x}")
+            context = replace(CONTEXT, node=name, attempt=f"0190d1ab-1234-7abc-8def-{turn * nodes + at:012x}")
             for step, event in enumerate(attempt_events()):
                 version = 2 + 5 * turn + step
                 yield replace(event, originator_id=f"release:{name}", originator_version=version, context=context)
