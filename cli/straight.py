@@ -38,11 +38,15 @@ def read(line: Sequence[str], *, commands: Mapping[str, str]) -> Called | None:
         return None
     module = import_module(f"cli.commands.{line[verb]}")
     command: Command | None = getattr(module, line[verb], None)
-    if command is None or hasattr(module, "SUBCOMMANDS"):
+    after = verb + 1
+    if subcommands := getattr(module, "SUBCOMMANDS", None):
+        command, _ = subcommands.get(line[after] if after < len(line) else None, (None, None))
+        after += 1
+    if command is None:
         return None
     try:
         outer = Everywhere(**_values(line[:verb], parameters_in(Everywhere)))
-        values = _values(line[verb + 1 :], every_parameter_of(command))
+        values = _values(line[after:], every_parameter_of(command))
     except _OddError:
         return None
     if values["version"] or outer.version:

@@ -285,5 +285,4 @@ def _parts(streams: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             part, size = [], 0
         part.append(stream)
         size += len(stream.encode()) + 3
-    if part:
-        yield tuple(part)
+    yield tuple(part)

@@ -8,8 +8,12 @@ import pytest
 
 from ledger.application.audit_report import Verdict
 from ledger.application.meaning import Meaning
+from ledger.domain.decisions import decide_turn
 from ledger.domain.envelope import seal
 from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.outcomes import By, Turn
+from ledger.domain.records import Driver
+from ledger.domain.releases import evolve
 from tests.evidence.ledgers import upgrades
 from tests.fakes.recording import STAMP, installed, restarted
 
@@ -64,6 +68,19 @@ def test_what_cannot_have_happened_is_named(change: Callable[[History], History]
     assert finding.verdict is Verdict.FAILED
     assert finding.where == where
     assert what in finding.what
+
+
+def test_a_turn_in_a_fleet_plan_belongs_to_the_attempt_that_is_open() -> None:
+    """docs/decisions/0022: it stands beside the intent."""
+    start = list(islice(upgrades(), 2))
+    node = evolve(evolve(None, start[0]), start[1])
+    by = By(context=start[1].context, driver=Driver.NODE)
+    turn = decide_turn(node, Turn(plan="beef", plan_sha256="0" * 64, wave=1), by=by)
+
+    (finding,) = told([*start, other_attempt(turn)]).findings
+
+    assert told([*start, turn]).findings == []
+    assert "a turn for an attempt that is not open" in finding.what
 
 
 def test_a_topic_of_a_later_version_leaves_it_undecided() -> None:

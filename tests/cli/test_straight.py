@@ -3,7 +3,7 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from io import StringIO
@@ -22,7 +22,18 @@ from cli.straight import read
 from cli.typer_root import run_line
 from tests.cli.lab import Lab
 
-SINGLE = tuple(name for name in COMMANDS if not hasattr(import_module(f"cli.commands.{name}"), "SUBCOMMANDS"))
+
+def calls() -> Iterator[tuple[tuple[str, ...], Command, str]]:
+    """Yield the words of every command and subcommand, the function and its example."""
+    for name in COMMANDS:
+        module = import_module(f"cli.commands.{name}")
+        if hasattr(module, "SUBCOMMANDS"):
+            yield from (((name, word), to, example) for word, (to, example) in module.SUBCOMMANDS.items())
+        else:
+            yield (name,), getattr(module, name), module.EXAMPLE
+
+
+CALLS = tuple(calls())
 VALUES = st.sampled_from(
     ("4.4.16", "12", "0", "1.5", "-1", "07", "", " ", "last~2", "embedded", "minor", "offline", "ce", "jsonl", "nan")
 ) | st.sampled_from(
@@ -38,8 +49,8 @@ def names_of(command: Command) -> list[str]:
 @st.composite
 def lines(draw: st.DrawFn) -> tuple[str, ...]:
     """Draw a command line: options of one command with and without values, in any order."""
-    verb = draw(st.sampled_from(SINGLE))
-    own = names_of(getattr(import_module(f"cli.commands.{verb}"), verb))
+    verb, command, _ = draw(st.sampled_from(CALLS))
+    own = names_of(command)
     outer = [name for p in parameters_in(Everywhere) if isinstance(p.declared, Option) for name in p.declared.names]
 
     def words(names: list[str]) -> st.SearchStrategy[tuple[str, ...]]:
@@ -49,7 +60,7 @@ def lines(draw: st.DrawFn) -> tuple[str, ...]:
 
     before = draw(st.lists(words(outer), max_size=2))
     after = draw(st.lists(st.one_of(words(own), st.tuples(VALUES)), max_size=4))
-    return (*(word for part in before for word in part), verb, *(word for part in after for word in part))
+    return (*(word for part in before for word in part), *verb, *(word for part in after for word in part))
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,9 +89,9 @@ def test_what_is_read_straight_is_what_typer_reads(line: tuple[str, ...]) -> Non
         assert by_typer(line) == (called.command, plain(called.arguments), called.everywhere.items())
 
 
-@pytest.mark.parametrize("verb", SINGLE)
-def test_the_example_of_every_command_is_read_straight(verb: str) -> None:
-    line = tuple(shlex.split(import_module(f"cli.commands.{verb}").EXAMPLE))
+@pytest.mark.parametrize("example", [example for _, _, example in CALLS])
+def test_the_example_of_every_command_is_read_straight(example: str) -> None:
+    line = tuple(shlex.split(example))
 
     called = read(line, commands=COMMANDS)
 
@@ -109,7 +120,9 @@ def test_the_example_of_every_command_is_read_straight(verb: str) -> None:
         ("upgrade", "4.4.16", "--allow", "everything"),
         ("log", "-n20"),
         ("nonsense", "versions"),
-        ("witness", "list"),
+        ("witness",),
+        ("witness", "--json", "list"),
+        ("fleet", "nonsense"),
     ],
 )
 def test_what_is_not_spelt_straight_is_left_to_typer(line: tuple[str, ...]) -> None:
