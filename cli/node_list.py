@@ -113,7 +113,7 @@ def _cells(standing: Standing) -> tuple[str, ...]:
         (table.boots_next or NOTHING) + ("" if table.boots_agree else " (boot files disagree)"),
         standing.behind or NOTHING,
         f"{sight.recorded_at[:19]}Z",
-        f"{sight.type}, {sight.driver}",
+        f"{sight.type.replace('_', ' ')}, {sight.driver}",
         NOTHING if intent is None else f"{intent.verb} {intent.to or ''}".strip(),
     )
 

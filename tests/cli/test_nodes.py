@@ -34,9 +34,9 @@ def test_each_node_stands_in_one_row(fleet: Lab) -> None:
         ["emqx@10.0.0.3 (rehearsal)", "4.4.0", "4.4.0", "4.4.0", "4.4.1"],
     ]
     assert [row[6:] for row in rows] == [
-        ["operation_completed, embedded", "-"],
-        ["operation_completed, embedded", "-"],
-        ["installation_registered, embedded", "-"],
+        ["operation completed, embedded", "-"],
+        ["operation completed, embedded", "-"],
+        ["installation registered, embedded", "-"],
     ]
 
 
