@@ -14,6 +14,8 @@ from ledger.adapters.tip_guard import (
     CheckpointDiffersError,
     Tip,
     TipError,
+    TipForeignError,
+    TipKeyError,
     TipLostError,
     TipRewrittenError,
     judge_tip,
@@ -106,6 +108,7 @@ class SignedTree:
     def __init__(self, signer: LogSigner, guard: Guard) -> None:
         self._signer = signer
         self._guard = guard
+        self._opened = b""  # the note that was signed last here: it needs no second opening
 
     def check(self, c: SQLiteCursor, size: int) -> Checkpoint | None:
         """Return the newest checkpoint where database and guard agree; None for an empty ledger.
@@ -122,7 +125,7 @@ class SignedTree:
             raise NoteKindError(size)
         held = self._guard.read()
         if row and held == row[1]:
-            return Checkpoint.parse(Note.parse(row[1]).text)  # the guard vouches for the same bytes
+            return self._vouched(row[1])
         if held is None and size:
             raise TipLostError(size)
         if held is not None:
@@ -184,12 +187,25 @@ class SignedTree:
             self._open(newer[0][1])
             self._guard.advance(newer[0][1])
 
+    def _vouched(self, note: bytes) -> Checkpoint:
+        """Return what *note* says, which database and guard both hold: it must be by the key that is to sign on.
+
+        Raises: TipKeyError, TipDamagedError.
+        """
+        if note == self._opened:
+            return Checkpoint.parse(Note.parse(note).text)
+        try:
+            return open_guard(note, log=self._signer)
+        except TipForeignError as exc:  # the database has the same note: the key is the one of another ledger
+            raise TipKeyError(exc.origin) from exc
+
     def _sign(self, checkpoint: Checkpoint) -> bytes:
         text = checkpoint.encode()
         signature = Signature(self._signer.name, self._signer.key_id, self._signer.sign(text))
         note = Note(text, (signature,)).encode()
         if self._open(note) != checkpoint:
             raise ReadBackError("the signed note")
+        self._opened = note
         return note
 
     def _open(self, note: bytes) -> Checkpoint:

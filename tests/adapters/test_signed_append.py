@@ -19,6 +19,7 @@ from ledger.adapters.tip_guard import (
     TipDamagedError,
     TipError,
     TipGuard,
+    TipKeyError,
     TipLostError,
     TipPassedError,
     TipRewrittenError,
@@ -230,6 +231,20 @@ def test_a_note_in_the_guard_that_is_not_ours_is_refused(folder: LedgerFolder) -
     folder.guard.swap(note.replace(b"\n1\n", b"\n2\n"))
 
     _refuses(folder, TipDamagedError)
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, "other.example.org/ledger"])
+def test_a_ledger_whose_key_was_exchanged_is_not_signed_on(folder: LedgerFolder, tmp_path: Path, origin: str) -> None:
+    """evidence.md 3.3 and 5.4: database and guard agree, and neither was signed by the key that would sign next."""
+    with signed(folder) as ledger:
+        append(ledger, [1])
+    other = create_folder(tmp_path / "other", origin=origin)
+    copyfile(other.key_file, folder.key_file)
+    held = folder.guard.read()
+
+    _refuses(folder, TipKeyError)
+
+    assert folder.guard.read() == held
 
 
 def test_a_database_that_does_not_keep_what_is_written_signs_nothing(folder: LedgerFolder) -> None:
