@@ -6,7 +6,7 @@ from typing import TypeVar, get_args
 from hypothesis import strategies as st
 
 from ledger.domain.events import AnyReleaseEvent, InstallationRegistered
-from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent
+from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent, GuardFound, TipAccepted
 from ledger.domain.package import Edition, PackageName
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import (
@@ -114,6 +114,10 @@ _BY_NAME: dict[str, st.SearchStrategy[object]] = {
     "to": patch_vsns,
     "from_vsn": patch_vsns,
 }
+# Names that mean something else in other events.
+_OF_CLASS: dict[tuple[type, str], st.SearchStrategy[object]] = {
+    (TipAccepted, "found"): st.sampled_from(GuardFound).map(str),
+}
 _BY_TYPE: dict[object, st.SearchStrategy[object]] = {
     str: words,
     str | None: st.none() | words,
@@ -137,7 +141,7 @@ def events_of(event_class: type[_Event]) -> st.SearchStrategy[_Event]:
     """Draw events of one class, with every field that it has."""
     values = {}
     for field in fields(event_class):
-        named = _BY_NAME.get(field.name)
+        named = _OF_CLASS.get((event_class, field.name)) or _BY_NAME.get(field.name)
         if named is None:
             values[field.name] = _BY_TYPE[field.type]
         else:
