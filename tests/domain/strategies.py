@@ -141,7 +141,7 @@ def events_of(event_class: type[_Event]) -> st.SearchStrategy[_Event]:
     """Draw events of one class, with every field that it has."""
     values = {}
     for field in fields(event_class):
-        named = _OF_CLASS.get((event_class, field.name)) or _BY_NAME.get(field.name)
+        named = _OF_CLASS.get((event_class, field.name), _BY_NAME.get(field.name))
         if named is None:
             values[field.name] = _BY_TYPE[field.type]
         else:
