@@ -14,11 +14,12 @@ from cli.whom import choose, matching, those
 from projections.catch_up import read_folder, streamed_folder
 from projections.nodes import NodeTable
 from projections.roots import root_of
+from projections.sqlite import SqliteView
 from projections.view import View
 from projections.when import resolve_when
 
 _Answer = TypeVar("_Answer")
-Ask = Callable[[View, sqlite3.Connection], _Answer]
+Ask = Callable[[SqliteView, sqlite3.Connection], _Answer]
 
 
 class Moment(NamedTuple):

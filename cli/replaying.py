@@ -30,6 +30,7 @@ from projections.when import resolve_when
 
 if TYPE_CHECKING:
     from ledger.domain.releases import NodeReleases
+    from projections.sqlite import SqliteView
 
 SCHEMA, STATE_SCHEMA = "release-ledger/replay/1", "release-ledger/state/1"
 
@@ -55,7 +56,7 @@ class State(NamedTuple):
 class Replay:
     """A replay up to event *last*: the nodes and tables so far, and each place where the view says something else."""
 
-    def __init__(self, view: View, ledger: sqlite3.Connection, *, last: int, streams: AbstractSet[str]) -> None:
+    def __init__(self, view: "SqliteView", ledger: sqlite3.Connection, *, last: int, streams: AbstractSet[str]) -> None:
         self._view, self._ledger, self._streams = view, ledger, streams
         self.last = last
         self.root = root_of(ledger, last + 1)
@@ -77,6 +78,8 @@ class Replay:
             yield State(stored, table, self._intent(stored))
         for table in self.tables.values():
             self.differences += _view_differs(self._view, self.last, table)
+            if self.last == self._view.size() - 1:
+                self.differences += _short_table_differs(self._view, self.last, table)
 
     def _intent(self, stored: StoredEvent) -> Intent | None:
         """Return what the attempt of an event is about, which its first event says."""
@@ -112,7 +115,7 @@ def replay(to: str | None, *, step: bool, live: bool, session: Session) -> int:
     return DIFFERENT if differences else DONE
 
 
-def _begun(view: View, ledger: sqlite3.Connection, to: str | None, session: Session) -> Replay:
+def _begun(view: "SqliteView", ledger: sqlite3.Connection, to: str | None, session: Session) -> Replay:
     last = view.size() - 1 if to is None else resolve_when(view, to, now=now()).number
     return Replay(view, ledger, last=last, streams={node.stream for node in meant(view.nodes(at=last), session)})
 
@@ -121,6 +124,15 @@ def _view_differs(view: View, number: int, table: NodeTable) -> Iterator[str]:
     shown = next(iter(view.nodes(at=number, stream=table.stream)), None)
     if table.registered and (shown is None or shown._replace(last_change=0) != table):
         yield f"view at event {number}: {_in_words(shown)}; the events say: {_in_words(table)}"
+
+
+def _short_table_differs(view: "SqliteView", number: int, table: NodeTable) -> Iterator[str]:
+    """Compare what `versions` and `root_dir` answer from."""
+    shown = view.short_table(table.stream)
+    if table.registered and shown != (table.node, table.root, table.releases):
+        node, root, releases = shown or ("no node", "no root", ())
+        rows = ", ".join(f"{vsn} {status}" for vsn, status in releases) or "no release"
+        yield f"short table at event {number}: {node} in {root}, {rows}; the events say: {_in_words(table)}"
 
 
 def _live(done: Replay, session: Session) -> Iterator[str]:

@@ -39,6 +39,12 @@ class SqliteView:
         tables = (NodeTable.from_text(text) for (text,) in rows if text is not None)
         return tuple(table for table in tables if table.registered)
 
+    def short_table(self, stream: str) -> tuple[str, str, tuple[tuple[str, str], ...]] | None:
+        """Return name, root and releases of a node as the shortest answers read them, from tables of their own."""
+        node = self._views.execute("SELECT node, root FROM node WHERE stream = ?", (stream,)).fetchone()
+        rows = self._views.execute("SELECT vsn, status FROM versions WHERE stream = ? ORDER BY position", (stream,))
+        return None if node is None else (*node, tuple(rows))
+
     def seen(self, *, at: int | None = None) -> tuple[Sight, ...]:
         """Return, for each installation, the newest event up to *at* that was learnt from it, through a driver."""
         # As above: one step in an index for each node.

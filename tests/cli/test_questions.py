@@ -279,6 +279,18 @@ def test_replay_finds_a_view_that_was_tampered_with(trial: Lab) -> None:
     assert answer.json["differences"][0].startswith("view at event 3: 4.4.16 permanent")
 
 
+@pytest.mark.parametrize("change", ["versions SET status = 'old'", "node SET root = '/elsewhere'"])
+def test_replay_finds_the_table_of_the_shortest_answers_tampered_with(trial: Lab, change: str) -> None:
+    """`versions` and `root_dir` on a pipe read tables of their own: they are part of the stored view."""
+    with closing(sqlite3.connect(trial.ledger / "views.db", isolation_level=None)) as views:
+        views.execute(f"UPDATE {change}")
+
+    answer = trial.run("replay", "--json")
+
+    assert answer.code == 7
+    assert answer.json["differences"][0].startswith("short table at event ")
+
+
 def test_packages_tells_of_each_file_whether_it_may_go(trial: Lab) -> None:
     shutil.copy2(next(trial.packages.glob("emqx-4.5.0-*")), trial.root / "releases")
     (trial.root / "releases/emqx-4.4.1-otp24.zip").write_bytes(b"PK")
