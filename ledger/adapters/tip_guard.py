@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ledger.adapters.durable import replace_file
+from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.application.doubtful_tip import DoubtfulTip
 from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError, FailedError, UsageError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.notation import FormatError
-from ledger.tlog.note import Note, SignatureError, Verifier
+from ledger.tlog.note import MAX_NOTE, Note, SignatureError, Verifier
 
 _KEEP = "keep both the ledger's folder and the tip guard as they are, and run `release-ledger verify`"
 _ACCEPT = (
@@ -193,16 +194,14 @@ class TipGuard:
         self.advanced = False
 
     def read(self) -> bytes | None:
-        """Return the note, None where there is no file.
+        """Return the note, None where there is no file; of a text that is too long for a note its beginning.
 
-        Raises: GuardAccessError.
+        Raises: GuardAccessError, also for a pipe or device in its place, which is not waited for.
         """
         try:
-            return self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            raise GuardAccessError(self._path, exc.strerror or str(exc)) from exc
+            return read_if_there(self._path, first=MAX_NOTE + 1)
+        except FileNotReadError as exc:
+            raise GuardAccessError(self._path, exc.detail) from exc
 
     def swap(self, note: bytes) -> None:
         """Put *note* in the place of the one before, durably.

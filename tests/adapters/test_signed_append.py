@@ -1,7 +1,8 @@
 """A signed append and the tip guard (evidence.md 5.2, 5.4)."""
 
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -261,11 +262,22 @@ def test_a_database_that_does_not_keep_what_is_written_signs_nothing(folder: Led
     assert [checkpoint.size for checkpoint in checkpoints(folder)] == [1]
 
 
-def test_a_guard_that_cannot_be_read_is_an_error(folder: LedgerFolder) -> None:
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_guard_that_cannot_be_read_is_an_error(folder: LedgerFolder, make: Callable[[Path], None]) -> None:
+    """A pipe in its place is not waited for."""
     (folder.tip / "tip").unlink()
-    (folder.tip / "tip").mkdir()
+    make(folder.tip / "tip")
 
     _refuses(folder, GuardAccessError)
+
+
+def test_a_guard_that_is_too_long_for_a_note_is_damaged(folder: LedgerFolder) -> None:
+    """evidence.md 3.1: a note has at most 1 MB; no more of it is read."""
+    with signed(folder) as ledger:
+        append(ledger, [1])
+    os.truncate(folder.tip / "tip", 1 << 33)
+
+    _refuses(folder, TipDamagedError)
 
 
 def test_every_error_of_the_tip_has_a_way_out() -> None:
