@@ -1,6 +1,7 @@
 """The composition root: from settings to wired objects.
 
-What belongs to one installation is wired by ``cli.drivers``; no other module imports adapters.
+What belongs to one installation is wired by ``cli.drivers``, and ledgers are made by
+``cli.ledger_place``; no other module imports adapters.
 
 Adapters are imported inside the functions that wire them, so that a command pays for what it
 uses. Every command that changes or registers goes through ``at_work``.
@@ -14,12 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import VERSION, drivers
-from cli.errors import FileAccessError
 from cli.whom import choose
 from ledger.application.ports import Installation, InstallationLock, ReleaseHandler
 from ledger.dataclass import dataclass, replace
 from ledger.domain.records import Context
-from ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from cli.config import Settings
@@ -42,26 +41,6 @@ if TYPE_CHECKING:
 TOOL = f"release-ledger/{VERSION}"
 _ROUNDS = 3
 _CAUGHT_UP = "note: an earlier command broke off behind its last commit; the tip guard has now caught up with it\n"
-_CONFIG = b"""\
-# Settings of this ledger (TOML). Taken away, a line has its default: what stands here.
-
-[policy]
-require_reason = false
-require_ticket = false
-anchors = []  # who holds checkpoints outside: "file:/PATH", "syslog"; witnesses: `release-ledger witness add`
-holders = 0  # how many of them must hold every event before a change starts
-"""
-
-
-class OtherOriginError(UsageError):
-    """There is a ledger already, of another name."""
-
-    def __init__(self, folder: Path, origin: str) -> None:
-        super().__init__(
-            f"the ledger in {folder} has another name",
-            fact=f"its origin is {origin}, and a ledger keeps its origin for ever",
-            hint="leave --name away, or name another folder with --ledger",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,17 +54,6 @@ class Bench:
     lock: InstallationLock
     contexts: Callable[[str | None], Context]
     new_id: Callable[[], str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MadeLedger:
-    """A ledger of ``init``: its places, and whether this command made it."""
-
-    folder: Path
-    origin: str
-    vkey: str
-    key_file: Path
-    made: bool
 
 
 class RecordOfCommand:
@@ -173,19 +141,18 @@ def open_record(
     from ledger.application.release_ledger import ReleaseLedger  # noqa: PLC0415 # as above
 
     places = open_folder(folder)
-    key, guard = places.read_key(), places.guard
+    signer, guard = places.read_signer(), places.guard
     guard = guard if accepting is None else guard.vouching_for(accepting)
     recording = Recording(
-        origin=key.origin,
+        origin=signer.name,
         clock=SystemClock(),
         new_id=new_id,
         turn=WritersTurn(places, idle=after is None),
-        signer=key,
+        signer=signer,
         guard=guard,
     )
-    store = {"PERSISTENCE_MODULE": "ledger.adapters.sqlite:LedgerFactory", "SQLITE_DBNAME": str(places.database)}
     identity = identify(look_around(os.environ), tool=TOOL)
-    with closing(ReleaseLedger(store, recording=recording)) as ledger:
+    with closing(ReleaseLedger(places.store, recording=recording)) as ledger:
         try:
             yield RecordOfCommand(ledger, identity, after or tuple), identity
         finally:
@@ -235,35 +202,6 @@ def export_desk(folder: Path) -> "ExportDesk":
     from ledger.adapters.export_desk import ExportDesk  # noqa: PLC0415 # as the module says
 
     return ExportDesk(folder, tool=TOOL)
-
-
-def make_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
-    """Return the ledger in *folder*; make it, with a key and its settings, where there is none.
-
-    Raises: what making or opening a ledger raises; OtherOriginError.
-    """
-    from ledger.adapters.ledger_folder import create_folder, default_origin  # noqa: PLC0415 # as the module says
-
-    made = not _is_there(folder / "ledger.db")
-    if made:
-        create_folder(folder, origin=origin or default_origin(host_name()))
-    ledger = replace(existing_ledger(folder), made=made)
-    if origin is not None and origin != ledger.origin:
-        raise OtherOriginError(folder, ledger.origin)
-    _write_config(ledger.folder / "config.toml")
-    return ledger
-
-
-def existing_ledger(folder: Path) -> MadeLedger:
-    """Return the ledger in *folder*.
-
-    Raises: the errors of opening a ledger and its key.
-    """
-    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as the module says
-
-    places = open_folder(folder)
-    key = places.read_key()
-    return MadeLedger(folder=places.path, origin=key.origin, vkey=str(key.vkey), key_file=places.key_file, made=False)
 
 
 def host_sight() -> "HostSight":
@@ -378,20 +316,3 @@ def auditor_state(path: Path) -> "AuditState":
 def host_name() -> str:
     """Return the name of this host."""
     return os.uname().nodename
-
-
-def _write_config(path: Path) -> None:
-    from ledger.adapters.durable import replace_file  # noqa: PLC0415 # as the module says
-
-    if not _is_there(path):
-        replace_file(path, _CONFIG, mode=0o600)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError) as exc:
-        raise FileAccessError(path, exc if isinstance(exc, OSError) else OSError(str(exc))) from exc
-    return True

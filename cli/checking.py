@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cli import bootstrap
 from cli.changing import catch_up, why
 from cli.exit_codes import DIFFERENT, DONE
+from cli.ledger_place import address_in
 from cli.live import handler_of
 from cli.options import LeaveOptions
 from cli.outside import held_outside
@@ -131,6 +132,7 @@ def _settings(session: Session) -> Iterator[Point]:
     for name in session.settings._fields:
         setting = getattr(session.settings, name)
         value = ", ".join(setting.value) if isinstance(setting.value, tuple) else setting.value
+        value = address_in(value) or value if isinstance(value, Path) else value
         shown = "not set" if value in {None, ""} else str(value).lower() if isinstance(value, bool) else str(value)
         yield Point(f"setting {name}", f"{shown} ({setting.source})")
 

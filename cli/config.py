@@ -31,7 +31,7 @@ _WANTED: Mapping[type, str] = {
     int: "a whole number, 0 or more",
     list: 'a list of texts, like ["syslog"]',
 }
-_HOST_ONLY = frozenset({"ledger"})
+_HOST_ONLY = frozenset({"ledger", "tip_guard"})
 _Value = TypeVar("_Value")
 
 
@@ -60,8 +60,8 @@ class LedgerAddressError(UsageError):
     def __init__(self, address: str) -> None:
         super().__init__(
             "the ledger cannot be opened",
-            fact=f"{address.partition('://')[0]}:// is not supported; a ledger is a folder",
-            hint="name a folder: --ledger FOLDER or RELEASE_LEDGER=FOLDER",
+            fact=f"{address.partition('://')[0]}:// is not supported; a ledger is a folder, or lies in PostgreSQL",
+            hint="name a folder, or an address that begins with postgresql://",
         )
 
 
@@ -166,7 +166,7 @@ def _ledger(flag: str | None, environ: Mapping[str, str], host: _File, host_ledg
     named = _given(flag, "--ledger") or _given(environ.get("RELEASE_LEDGER"), "RELEASE_LEDGER") or host.get("ledger")
     if named is not None:
         if "://" in named.value:
-            raise LedgerAddressError(named.value)
+            return Setting(_served(named.value, environ, host, host_ledger), named.source)
         if named.source == str(host.path) and not Path(named.value).is_absolute():
             raise SettingError(
                 named.source, "`ledger` is no absolute path", fact=f"ledger = {named.value!r}", hint="begin it with /"
@@ -176,6 +176,18 @@ def _ledger(flag: str | None, environ: Mapping[str, str], host: _File, host_ledg
     if os.geteuid() == 0 or _exists(host_ledger):
         return Setting(host_ledger, "default")
     return Setting(state_folder(environ), "default")
+
+
+def _served(address: str, environ: Mapping[str, str], host: _File, host_ledger: Path) -> Path:
+    """Return the folder that stands for a ledger in PostgreSQL."""
+    from cli.ledger_place import SCHEMES, folder_of  # noqa: PLC0415 # a ledger in a folder is looked for nowhere else
+
+    if not address.startswith(SCHEMES):
+        raise LedgerAddressError(address)
+    named = _given(environ.get("RELEASE_LEDGER_TIP_GUARD"), "RELEASE_LEDGER_TIP_GUARD") or host.get("tip_guard")
+    if named is not None:
+        return folder_of(address, base=Path(named.value))
+    return folder_of(address, base=host_ledger if os.geteuid() == 0 else state_folder(environ))
 
 
 def _exists(path: Path) -> bool:

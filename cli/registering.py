@@ -10,7 +10,7 @@ from hashlib import sha256
 from os import fsencode
 from pathlib import Path
 
-from cli import bootstrap, drivers
+from cli import bootstrap, drivers, ledger_place
 from cli.changing import catch_up, driver_of, why
 from cli.discovery import STATED_WITH, facts_of, node_name, stated_facts, unknown_of
 from cli.options import InstallationOptions
@@ -62,7 +62,7 @@ class NotRegisteredError(UsageError):
 class _Done:
     """What a registration made."""
 
-    ledger: bootstrap.MadeLedger
+    ledger: ledger_place.MadeLedger
     registration: Registration
     other_ledger: str | None
     stated: InstallationFacts
@@ -100,7 +100,8 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
     if not rehearsal:
         found = replace(found, vsn=seen.tables.running or found.vsn, erts=seen.erts)
     folder = session.settings.ledger.value
-    made = bootstrap.make_ledger(folder, origin=origin) if makes_ledger else bootstrap.existing_ledger(folder)
+    made = ledger_place.make_ledger(folder, origin=origin) if makes_ledger else ledger_place.existing_ledger(folder)
+    folder = session.settle_again().ledger.value
     kind = Kind.REHEARSAL if rehearsal else Kind.LIVE
     claim = Claim(
         stream=stream_of(node, kind=kind, root_sha256=sha256(fsencode(root)).hexdigest()),

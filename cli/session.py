@@ -33,4 +33,15 @@ class Session:
 
         Raises: SettingError, FileAccessError.
         """
+        return self._read()
+
+    def settle_again(self) -> Settings:
+        """Return the settings as they are now that a ledger was made.
+
+        Raises: as ``settings``.
+        """
+        self.__dict__["settings"] = settings = self._read()
+        return settings
+
+    def _read(self) -> Settings:
         return read_settings(ledger=self.options.ledger, node=self.options.node, environ=os.environ)

@@ -8,15 +8,19 @@ are as they were signed is for ``verify`` to say.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ledger.errors import EvidenceError, UsageError
 
 LEDGER_NAME = "ledger.db"
+ADDRESS_NAME = "address"
+"""The file that names the server of a ledger in PostgreSQL."""
+
 _SELECT = (
     "SELECT l.idx, l.originator_id, l.originator_version, l.leaf_hash, e.topic, e.state FROM log_leaf AS l"
     # A leaf whose event is gone must be noticed, not skipped.
@@ -98,8 +102,15 @@ class StoredEvent(NamedTuple):
 def open_ledger(folder: Path) -> Iterator[sqlite3.Connection]:
     """Give a read-only connection to the ledger in *folder*.
 
-    Raises: LedgerNotFoundError, LedgerUnreadableError, NotALedgerError.
+    Raises: LedgerNotFoundError, LedgerUnreadableError, NotALedgerError; the errors of the server for one in PostgreSQL.
     """
+    if os.path.isfile(folder / ADDRESS_NAME):  # noqa: PTH113 # unlike pathlib, it says no where it may not look
+        from projections.postgres import open_served  # noqa: PLC0415 # a ledger in a folder needs no libpq
+
+        with open_served(folder) as served:
+            # It takes the same statements and gives the same rows, which is all that a reader asks of it.
+            yield cast("sqlite3.Connection", served)
+        return
     path = folder / LEDGER_NAME
     _check_readable(path)
     connection = _connect(path)

@@ -17,7 +17,7 @@ from ledger.adapters.audit_files import open_files
 from ledger.adapters.audit_sqlite import SqliteSource, open_source
 from ledger.adapters.audit_tiles import foreign_source
 from ledger.adapters.audit_workers import workers_for
-from ledger.adapters.ledger_folder import LedgerFolder
+from ledger.adapters.ledger_folder import places_at
 from ledger.adapters.signatures import PRIMITIVES
 from ledger.adapters.tip_guard import GuardAccessError
 from ledger.application.audit import Asked
@@ -68,7 +68,12 @@ def verify_path(task: Task) -> AuditReport:
 
     Raises: PartMissingError, PartWrongError where the record cannot even be opened; SinceSampleError.
     """
-    database = database_of(task.path)
+    database, address = database_of(task.path), places_at(task.path).address
+    if address is not None:
+        from ledger.adapters.audit_postgres import open_served  # noqa: PLC0415 # a ledger in a folder needs no libpq
+
+        with open_served(address) as served:
+            return verify_log(served, trust=task.trust, asked=task.asked)
     if database is not None:
         report = _verify_database(database, task)
         folder = _folder_of(task.path)
@@ -83,7 +88,7 @@ def verify_path(task: Task) -> AuditReport:
 
 
 def _without_guard(report: AuditReport, folder: Path) -> AuditReport:
-    return replace(report, unguarded=str(LedgerFolder(folder.absolute()).tip))
+    return replace(report, unguarded=str(places_at(folder).tip))
 
 
 def _folder_of(path: Path) -> Path | None:
@@ -114,19 +119,24 @@ def own_policy(folder: Path) -> Policy:
 
     Raises: PartMissingError, VkeyError, PolicyError.
     """
-    places = LedgerFolder(folder.absolute())
+    places = places_at(folder)
     try:
         vkey = Vkey.parse(places.vkey_file.read_text(encoding="utf-8").removesuffix("\n"))
         witnesses = places.path / "witnesses"
         named = parse_policy(witnesses.read_bytes()).witnesses if witnesses.exists() else ()
     except (OSError, UnicodeDecodeError) as exc:
         raise PartMissingError(str(places.vkey_file), fact=str(exc)) from exc
-    return Policy((Log(vkey),), named, (), None)
+    return Policy(tuple(map(Log, (vkey, *places.fleet_keys()))), named, (), None)
 
 
-def own_guard(folder: Path) -> Guard:
-    """Return the tip guard of a ledger, empty where its file is missing or cannot be read."""
-    places, data = LedgerFolder((_folder_of(folder) or folder).absolute()), None
+def own_guard(folder: Path) -> Guard | None:
+    """Return the tip guard of a ledger, empty where its file is missing or cannot be read.
+
+    None is for a ledger in PostgreSQL that this host only reads.
+    """
+    places, data = places_at(_folder_of(folder) or folder), None
+    if places.address and not places.guarded:
+        return None
     with suppress(GuardAccessError):
         data = places.guard.read()
     return Guard(name=f"the tip guard {places.tip / 'tip'}", data=data)
@@ -134,7 +144,7 @@ def own_guard(folder: Path) -> Guard:
 
 def has_guard(folder: Path) -> bool:
     """Tell whether the ledger in *folder*, or whose database it is, has a tip guard."""
-    return LedgerFolder((_folder_of(folder) or folder).absolute()).tip.is_dir()
+    return places_at(_folder_of(folder) or folder).guarded
 
 
 def read_note(path: Path) -> HeldNote:

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from ledger.adapters.bundle_writer import check_target, standing_files, write_file, written_bundle
-from ledger.adapters.ledger_folder import LedgerFolder, open_folder
+from ledger.adapters.ledger_folder import open_folder, places_at
 from ledger.adapters.signatures import verifier
 from ledger.application.bundle import BundleFile, Contents, checked_checkpoint
 from ledger.application.bundle_manifest import Circumstances, closing_files
@@ -24,13 +24,13 @@ class ExportDesk:
     """The exports of the ledger in *folder*, made by *tool*."""
 
     def __init__(self, folder: Path, *, tool: str) -> None:
-        self._places = LedgerFolder(folder.absolute())
+        self._places = places_at(folder)
         self._tool = tool
 
     def vkey(self) -> Vkey | None:
         """Return the public key of the log, None where this user has none."""
         with suppress(OSError, UnicodeDecodeError, VkeyError):
-            return Vkey.parse(self._places.vkey_file.read_text(encoding="utf-8").removesuffix("\n"))
+            return self._places.key_of()
         return None
 
     def checkpoint(self, note: bytes) -> Checkpoint:
@@ -38,8 +38,10 @@ class ExportDesk:
 
         Raises: RecordDiffersError; SignatureError.
         """
-        vkey = self.vkey()
-        return checked_checkpoint(note, log=None if vkey is None else verifier(vkey))
+        with suppress(OSError, UnicodeDecodeError, VkeyError):
+            vkey = self._places.key_of(note)
+            return checked_checkpoint(note, log=None if vkey is None else verifier(vkey))
+        return checked_checkpoint(note, log=None)
 
     def may_record(self) -> bool:
         """Tell whether this user can append to the ledger and sign."""
@@ -49,7 +51,7 @@ class ExportDesk:
             places.read_key()
         except LedgerError:
             return False
-        writes = (places.path, places.database, places.tip)
+        writes = (places.path, places.tip, *(() if places.address else (places.database,)))
         return all(os.access(path, os.W_OK) for path in writes)
 
     def check_target(self, target: Path) -> None:

@@ -4,7 +4,7 @@ import grp
 from pathlib import Path
 
 from ledger.adapters.anchors.alarm_file import standing_alarms
-from ledger.adapters.ledger_folder import LedgerFolder
+from ledger.adapters.ledger_folder import LedgerFolder, places_at
 from ledger.application.readiness import Keeping
 from ledger.dataclass import replace
 from ledger.errors import LedgerError
@@ -17,7 +17,7 @@ _SHARED_FOLDER, _SHARED_FILE = 0o050, 0o040
 
 def keeping_of(folder: Path, *, stored: int, newest: bytes | None, group: str | None) -> Keeping:
     """Return how the ledger in *folder*, of *stored* events with the *newest* note, is kept."""
-    places = LedgerFolder(folder.absolute())
+    places = places_at(folder)
     keeping = Keeping(key="", stored=stored)
     try:
         key = places.read_key()

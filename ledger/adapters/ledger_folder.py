@@ -18,9 +18,10 @@ two hosts of one name, apart (evidence.md 3.3).
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.adapters.durable import make_folder, rename, replace_file, sync_folder
 from ledger.adapters.keys import SEED_BYTES, LogKey, create_key, read_key
@@ -31,6 +32,13 @@ from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.tlog.checkpoint import Checkpoint, parse_origin
 from ledger.tlog.note import Note, Signature
+from ledger.tlog.vkey import Vkey
+
+if TYPE_CHECKING:
+    from ledger.application.record_ports import LogSigner
+
+ADDRESS = "address"
+"""The file that names the server, in the place of a ledger in PostgreSQL."""
 
 _PRIVATE = 0o700
 _OTHERS_WRITE = 0o022
@@ -134,6 +142,20 @@ class LedgerFolder:
     path: Path
 
     @property
+    def address(self) -> str | None:
+        """Where the server of the ledger is, None where the database is a file."""
+        return None
+
+    def checked(self) -> "LedgerFolder":
+        """Return these places, where this host may record.
+
+        Raises: LedgerMissingError.
+        """
+        if not self.database.exists():
+            raise LedgerMissingError(self.path)
+        return self
+
+    @property
     def database(self) -> Path:
         """The events and the tree."""
         return self.path / "ledger.db"
@@ -168,12 +190,40 @@ class LedgerFolder:
         """The file that holds the newest note."""
         return TipGuard(self.tip)
 
+    @property
+    def store(self) -> Mapping[str, str]:
+        """What the event store has to know to find the database."""
+        return {"PERSISTENCE_MODULE": "ledger.adapters.sqlite:LedgerFactory", "SQLITE_DBNAME": str(self.database)}
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a tip guard belongs to this ledger here."""
+        return self.tip.is_dir()
+
+    def key_of(self, note: bytes | None = None) -> Vkey | None:  # noqa: ARG002 # one key signs all that lies in a folder
+        """Return the public key that signs *note*, by default the newest.
+
+        Raises: OSError, UnicodeDecodeError, VkeyError.
+        """
+        return Vkey.parse(self.vkey_file.read_text(encoding="utf-8").removesuffix("\n"))
+
+    def fleet_keys(self) -> Sequence[Vkey]:
+        """Return the keys of other hosts that record in this ledger: of one in a folder, none."""
+        return ()
+
     def read_key(self) -> LogKey:
         """Return the signing key.
 
         Raises: the errors of ``keys.read_key``.
         """
         return read_key(self.key_file)
+
+    def read_signer(self) -> "LogSigner":
+        """Return what signs the commits of this host.
+
+        Raises: as ``read_key``.
+        """
+        return self.read_key()
 
 
 def default_origin(host: str, *, entropy: Callable[[int], bytes] = os.urandom) -> str:
@@ -207,9 +257,12 @@ def create_folder(path: Path, *, origin: str, entropy: Callable[[int], bytes] = 
 def open_folder(path: Path) -> LedgerFolder:
     """Return the ledger in *path*.
 
-    Raises: LedgerMissingError, LedgerUnreadableError, FolderModeError.
+    Raises: LedgerMissingError, LedgerUnreadableError, FolderModeError; PlaceMissingError and the errors of the server
+    for a ledger in PostgreSQL.
     """
-    folder = LedgerFolder(path.absolute())
+    folder = places_at(path)
+    if folder.address is not None:
+        return folder.checked()
     try:
         statuses = [(place, place.stat()) for place in (folder.path, folder.database)]
     except (FileNotFoundError, NotADirectoryError) as exc:
@@ -221,6 +274,15 @@ def open_folder(path: Path) -> LedgerFolder:
     if not os.access(folder.database, os.R_OK):
         raise LedgerUnreadableError(path, f"{folder.database} belongs to user {statuses[1][1].st_uid}")
     return folder
+
+
+def places_at(path: Path) -> LedgerFolder:
+    """Return the places of the ledger in *path*, or of the one in PostgreSQL whose address lies there."""
+    if not os.path.isfile(path / ADDRESS):  # noqa: PTH113 # unlike pathlib, it says no where it may not look
+        return LedgerFolder(path.absolute())
+    from ledger.adapters.postgres_place import served_place  # noqa: PLC0415 # a ledger in a folder needs no libpq
+
+    return served_place(path)
 
 
 def _guard_nothing(folder: LedgerFolder, key: LogKey) -> None:

@@ -38,16 +38,29 @@ class AnchorSettingError(UsageError):
         self.text = text
 
 
+class FleetHoldersError(UsageError):
+    """Outside holders are named for a ledger in PostgreSQL, whose notes have many signers."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"the notes of {place} cannot be handed to outside holders yet",
+            fact="a holder knows one key of a log; in this ledger each host signs with its own",
+            hint="take `anchors` out of the settings; each host's tip guard holds what it has seen",
+        )
+
+
 @contextmanager
 def open_holders(places: LedgerFolder, *, settings: Sequence[str]) -> Iterator[Holders]:
     """Give the outside holders of the ledger in *places*; nothing is asked of them yet.
 
     Raises: AnchorSettingError, WitnessUrlError, PolicyError, VkeyError, GuardAccessError; the errors of the key.
     """
+    if places.address and (settings or (places.path / "witnesses").exists()):
+        raise FleetHoldersError(places.address)
     vkey = places.read_key().vkey
     witnesses = WitnessList(places.path / "witnesses", vkey)
     anchors = (*_sinks(settings, vkey), *(_client(witness, vkey) for witness in witnesses.read() if witness.url))
-    with closing(SqliteAnchorStore(places.database, now=_now)) as store:
+    with closing(_store_of(places)) as store:
 
         def keep(sink: str, size: int, error: EvidenceError) -> None:
             # What cannot be kept is still told, with exit 6.
@@ -56,6 +69,14 @@ def open_holders(places: LedgerFolder, *, settings: Sequence[str]) -> Iterator[H
 
         outside = Outside(anchors, store=store, seconds=time.monotonic, keep_alarm=keep)
         yield Holders(outside, anchors, store, witnesses, vkey, standing_alarms(places.tip))
+
+
+def _store_of(places: LedgerFolder) -> SqliteAnchorStore:
+    if places.address is None:
+        return SqliteAnchorStore(places.database, now=_now)
+    from ledger.adapters.anchor_served import ServedAnchorStore  # noqa: PLC0415 # a ledger in a folder needs no libpq
+
+    return ServedAnchorStore(places.address, now=_now)
 
 
 def _sinks(settings: Sequence[str], log: Vkey) -> Iterator[Anchor]:

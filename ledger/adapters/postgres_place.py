@@ -23,7 +23,8 @@ from pathlib import Path
 
 from ledger.adapters.durable import make_folder, replace_file
 from ledger.adapters.keys import SEED_BYTES, LogKey, create_key
-from ledger.adapters.ledger_folder import FolderNotMadeError, LedgerFolder
+from ledger.adapters.ledger_folder import ADDRESS, FolderNotMadeError, LedgerFolder
+from ledger.adapters.postgres_server import enrolled_keys, reached, require_enrolled
 from ledger.adapters.postgres_tree import Cursor
 from ledger.adapters.signatures import verifier
 from ledger.dataclass import dataclass
@@ -53,10 +54,59 @@ class PlaceMissingError(UsageError):
 class HostPlace(LedgerFolder):
     """The places of one ledger on this host."""
 
+    given: str = ""
+
     @property
-    def address_file(self) -> Path:
-        """Where the server is."""
-        return self.path / "address"
+    def address(self) -> str:
+        """Where the server is: as this command was told, else as ``init`` was."""
+        return self.given or address_in(self.path)
+
+    @property
+    def store(self) -> Mapping[str, str]:
+        """What the event store has to know to find the server."""
+        return {
+            "PERSISTENCE_MODULE": "ledger.adapters.postgres:LedgerFactory",
+            "POSTGRES_LEDGER_ADDRESS": self.address,
+        }
+
+    @property
+    def guarded(self) -> bool:
+        """Whether this host records in the ledger, so that it has a tip guard."""
+        return self.key_file.exists()
+
+    def key_of(self, note: bytes | None = None) -> Vkey | None:
+        """Return the enrolled key of the host that signed *note*, by default the newest; None where none did.
+
+        Raises: the errors of reaching the server; VkeyError; FormatError for what is no note.
+        """
+        with reached(self.address) as connection:
+            enrolled = [Vkey.parse(text) for text in enrolled_keys(connection)]
+            row = connection.execute("SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1").fetchone()
+        text = note or (row[0] if row else b"")
+        signers = {(line.name, line.key_id) for line in Note.parse(text).signatures} if text else set()
+        return next((vkey for vkey in enrolled if (vkey.name, vkey.key_id) in signers), None)
+
+    def fleet_keys(self) -> Sequence[Vkey]:
+        """Return the keys of the other hosts: those that this one has met, and those that are enrolled.
+
+        Who trusts nobody who may enrol a key brings a policy of his own.
+        Raises: the errors of reaching the server and of the key; PolicyError.
+        """
+        with reached(self.address) as connection:
+            enrolled = [Vkey.parse(text) for text in enrolled_keys(connection)]
+        signer = self.read_signer()
+        known = {vkey.key_id: vkey for vkey in (*enrolled, *signer.others)}
+        return tuple(vkey for vkey in known.values() if vkey.key_id != signer.key_id and vkey.name == signer.name)
+
+    def checked(self) -> "HostPlace":
+        """Return this place, where its key is there and the server knows it.
+
+        Raises: PlaceMissingError, NotEnrolledError; the errors of reaching the server and of the key.
+        """
+        if not self.key_file.exists():
+            raise PlaceMissingError(self.path, self.address)
+        require_enrolled(self.address, self.read_key().vkey)
+        return self
 
     @property
     def policy_file(self) -> Path:
@@ -102,6 +152,11 @@ class HostSigner:
         """The four bytes that a signature line of this host begins with."""
         return self.key.key_id
 
+    @property
+    def others(self) -> Sequence[Vkey]:
+        """The keys of other hosts that this one has met."""
+        return tuple(self._known.values())
+
     def sign(self, message: bytes) -> bytes:
         """Return the 64 bytes of this host's signature over *message*."""
         return self.key.sign(message)
@@ -139,6 +194,27 @@ class HostSigner:
         return vkey if vkey and (vkey.name, vkey.key_id) == (self.name, key_id) else None
 
 
+def address_in(folder: Path) -> str:
+    """Return the address that lies in *folder*.
+
+    Raises: PlaceMissingError.
+    """
+    try:
+        return (folder / ADDRESS).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise PlaceMissingError(folder, "the ledger") from exc
+
+
+def served_place(folder: Path) -> HostPlace:
+    """Return the host's place of the ledger that *folder* stands for; *folder* itself where it is one, or has none.
+
+    Raises: PlaceMissingError.
+    """
+    leads = folder / "place"
+    place = Path(leads.read_text(encoding="utf-8").removesuffix("\n")) if leads.is_file() else folder.absolute()
+    return HostPlace(place, address_in(folder))
+
+
 def policy_text(vkeys: Sequence[Vkey]) -> bytes:
     """Return the policy that lists *vkeys* and asks for no witness."""
     return "".join((*(f"log {vkey}\n" for vkey in dict.fromkeys(vkeys)), "quorum none\n")).encode()
@@ -147,17 +223,6 @@ def policy_text(vkeys: Sequence[Vkey]) -> bytes:
 def place_of(base: Path, origin: str) -> HostPlace:
     """Return the place of the ledger *origin* under *base*, whether or not it is there."""
     return HostPlace(base / parse_origin(origin).replace("/", "_"))
-
-
-def open_place(base: Path, origin: str, *, address: str) -> HostPlace:
-    """Return the place of the ledger *origin*.
-
-    Raises: PlaceMissingError.
-    """
-    place = place_of(base, origin)
-    if not place.key_file.exists():
-        raise PlaceMissingError(place.path, address)
-    return place
 
 
 def make_place(
@@ -176,18 +241,7 @@ def make_place(
             create_key(place.key_file, origin=origin, seed=entropy(SEED_BYTES))
         signer = place.read_signer()
         replace_file(place.vkey_file, f"{signer.key.vkey}\n".encode(), mode=0o644)
-        replace_file(place.address_file, f"{address}\n".encode(), mode=0o600)
+        replace_file(place.path / ADDRESS, f"{address}\n".encode(), mode=0o600)
     except OSError as exc:
         raise FolderNotMadeError(place.path, exc) from exc
     return place, signer
-
-
-def places_by_address(base: Path) -> Mapping[str, Path]:
-    """Return the places under *base* by the address of their ledger."""
-    found: dict[str, Path] = {}
-    for file in sorted(base.glob("*/address")):
-        try:
-            found[file.read_text(encoding="utf-8").strip()] = file.parent
-        except (OSError, UnicodeDecodeError):
-            continue
-    return found

@@ -182,6 +182,19 @@ def enrol(address: str, vkey: Vkey, *, host: str, at: str) -> bool:
     return True
 
 
+def require_enrolled(address: str, vkey: Vkey) -> None:
+    """Let the host with *vkey* go on where the ledger at *address* knows its key and bears its name.
+
+    Raises: as ``reached``; NotEnrolledError.
+    """
+    with reached(address) as connection:
+        found = connection.execute(
+            "SELECT 1 FROM log_key, log_ledger WHERE vkey = %s AND origin = %s", (str(vkey), vkey.name)
+        ).fetchone()
+    if found is None:
+        raise NotEnrolledError(address, str(vkey))
+
+
 def enrolled_keys(connection: Connection) -> dict[str, str]:
     """Return the enrolled keys, each with the name of its host, in the order of their enrolment."""
     rows = connection.execute("SELECT vkey, host FROM log_key ORDER BY enrolled_at, vkey").fetchall()

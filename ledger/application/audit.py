@@ -245,6 +245,8 @@ class _Audit:
         behind = sum(1 for _ in newer)
         if behind == 1:
             self._remarks.append(f"{found.name} is one commit behind: the process ended between the two writes")
+        elif behind and self._source.nature.shared:
+            self._remarks.append(f"{found.name} is {behind} commits behind, all of them by hosts of the policy")
         elif behind:
             what = f"it holds size {found.checkpoint.size}, and {behind} commits were written past it"
             self._findings.find(Level.HISTORY, Verdict.UNDECIDED, found.name, what)

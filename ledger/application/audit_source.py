@@ -62,13 +62,15 @@ class Nature:
 
     *commits* tells that it has every checkpoint ever signed, so that checkpoints and commits can
     be held against each other; *entries* that every leaf is promised; *native* that leaves are
-    envelopes of this product; *limits* says what it holds besides that no level checks.
+    envelopes of this product; *shared* that many hosts append, each past the guards
+    of the others; *limits* says what it holds besides that no level checks.
     """
 
     name: str
     commits: bool
     entries: bool
     native: bool
+    shared: bool = False
     limits: tuple[str, ...] = ()
 
 

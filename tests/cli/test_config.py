@@ -133,7 +133,7 @@ def test_without_a_home_there_is_no_state_folder(environ: dict[str, str]) -> Non
 
 def test_an_address_of_a_server_is_refused_without_its_secrets(host: Host) -> None:
     with pytest.raises(LedgerAddressError) as caught:
-        host.settings(ledger="postgresql://user:secret@db/ledger")
+        host.settings(ledger="mysql://user:secret@db/ledger")
 
     assert "secret" not in f"{caught.value}{caught.value.fact}{caught.value.hint}"
 

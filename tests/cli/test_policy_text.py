@@ -5,7 +5,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli import bootstrap
+from cli import ledger_place
 from cli.policy_text import policy_in
 
 PIECES = st.sampled_from(
@@ -68,4 +68,4 @@ def test_what_is_read_is_what_a_reader_of_toml_reads(text: str) -> None:
 
 
 def test_what_init_writes_needs_no_reader_of_toml() -> None:
-    assert policy_in(bootstrap._CONFIG.decode()) == tomllib.loads(bootstrap._CONFIG.decode())["policy"]
+    assert policy_in(ledger_place._CONFIG.decode()) == tomllib.loads(ledger_place._CONFIG.decode())["policy"]

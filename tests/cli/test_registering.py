@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import bootstrap, drivers
+from cli import bootstrap, drivers, ledger_place
 from ledger.adapters.embedded_node import EmbeddedNode
 from ledger.application.registration import Claim, register
 from ledger.domain.records import Driver, InstallationFacts
@@ -27,7 +27,7 @@ class NodeLike(EmbeddedNode):
 def live(bare: Lab) -> Lab:
     """Return a host whose installation is registered as live."""
     bare.offer("4.4.1")
-    bootstrap.make_ledger(bare.ledger, origin=None)
+    ledger_place.make_ledger(bare.ledger, origin=None)
     with bootstrap.open_record(bare.ledger) as (record, identity):
         register(
             Claim(stream="release:emqx@h1", root=str(bare.root), facts=InstallationFacts()),

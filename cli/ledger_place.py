@@ -1,0 +1,162 @@
+"""Where a ledger is: a folder of this host, or a database of PostgreSQL that this host joins.
+
+The command line works on folders. For an address, ``folder_of`` makes one that stands for it and is
+gone with the command: it holds the address, and leads to the host's own place where there is one.
+The place is known by server and database: ``init`` may be run by another user than changes are.
+"""
+
+import atexit
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from tempfile import mkdtemp
+
+from cli.errors import FileAccessError
+from ledger.dataclass import dataclass, replace
+from ledger.errors import UsageError
+
+SCHEMES = ("postgresql://", "postgres://")
+_ADDRESS = "address"
+_SERVER = frozenset({"host", "hostaddr", "port", "dbname", "service"})
+_CONFIG = b"""\
+# Settings of this ledger (TOML). Taken away, a line has its default: what stands here.
+
+[policy]
+require_reason = false
+require_ticket = false
+anchors = []  # who holds checkpoints outside: "file:/PATH", "syslog"; witnesses: `release-ledger witness add`
+holders = 0  # how many of them must hold every event before a change starts
+"""
+
+
+class OtherOriginError(UsageError):
+    """There is a ledger already, of another name."""
+
+    def __init__(self, folder: Path, origin: str) -> None:
+        super().__init__(
+            f"the ledger in {folder} has another name",
+            fact=f"its origin is {origin}, and a ledger keeps its origin for ever",
+            hint="leave --name away, or name another folder with --ledger",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeLedger:
+    """A ledger of ``init``: its places, and whether this command made it."""
+
+    folder: Path
+    origin: str
+    vkey: str
+    key_file: Path
+    made: bool
+
+
+def folder_of(address: str, *, base: Path) -> Path:
+    """Return a folder that stands for the ledger at *address* for the length of this command; places lie in *base*."""
+    folder = Path(mkdtemp(prefix="release-ledger-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / _ADDRESS).write_text(f"{address}\n", encoding="utf-8")
+    (folder / "base").write_text(f"{base}\n", encoding="utf-8")
+    place = _place_of(address, base)
+    if place is not None:
+        (folder / "place").write_text(f"{place}\n", encoding="utf-8")
+        for name in ("config.toml", "views.db", "log.vkey"):
+            (folder / name).symlink_to(place / name)
+    return folder
+
+
+def address_in(folder: Path) -> str | None:
+    """Return the address of the ledger in PostgreSQL that *folder* stands for, None for any other."""
+    try:
+        return (folder / _ADDRESS).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _place_of(address: str, base: Path) -> Path | None:
+    server = _server_of(address)
+    for file in sorted(base.glob(f"*/{_ADDRESS}"), reverse=True):
+        with suppress(OSError, UnicodeDecodeError):
+            if _server_of(file.read_text(encoding="utf-8").removesuffix("\n")) == server:
+                return file.parent
+    return None
+
+
+def _server_of(address: str) -> tuple[object, ...]:
+    """Return what of an address says which database is meant, and not who asks or how."""
+    from urllib.parse import parse_qsl, urlsplit  # noqa: PLC0415 # only an address is taken apart
+
+    parts = urlsplit(address)
+    named = sorted((name, value) for name, value in parse_qsl(parts.query) if name in _SERVER)
+    return parts.netloc.rpartition("@")[2], parts.path, *named
+
+
+def make_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
+    """Return the ledger in *folder*; make it, with a key and its settings, where there is none.
+
+    Raises: what making or opening a ledger raises; OtherOriginError.
+    """
+    from ledger.adapters.ledger_folder import create_folder, default_origin  # noqa: PLC0415 # as the module says
+
+    if os.path.isfile(folder / _ADDRESS):  # noqa: PTH113 # unlike pathlib, it says no where it may not look
+        return _joined_ledger(folder, origin=origin)
+    made = not _is_there(folder / "ledger.db")
+    if made:
+        create_folder(folder, origin=origin or default_origin(os.uname().nodename))
+    ledger = replace(existing_ledger(folder), made=made)
+    if origin is not None and origin != ledger.origin:
+        raise OtherOriginError(folder, ledger.origin)
+    _write_config(ledger.folder / "config.toml")
+    return ledger
+
+
+def existing_ledger(folder: Path) -> MadeLedger:
+    """Return the ledger in *folder*.
+
+    Raises: the errors of opening a ledger and its key.
+    """
+    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as the module says
+
+    places = open_folder(folder)
+    key = places.read_key()
+    return MadeLedger(folder=places.path, origin=key.origin, vkey=str(key.vkey), key_file=places.key_file, made=False)
+
+
+def _joined_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
+    """Return the ledger in PostgreSQL that *folder* stands for, made where its database is empty, and joined here."""
+    from ledger.adapters.fleet_entry import join  # noqa: PLC0415 # as above
+
+    joined = join(
+        folder,
+        origin=origin,
+        host=os.uname().nodename,
+        base=Path((folder / "base").read_text(encoding="utf-8").removesuffix("\n")),
+    )
+    if origin is not None and origin != joined.origin:
+        raise OtherOriginError(folder, joined.origin)
+    _write_config(joined.folder / "config.toml")
+    return MadeLedger(
+        folder=joined.folder,
+        origin=joined.origin,
+        vkey=joined.vkey,
+        key_file=joined.key_file,
+        made=joined.made,
+    )
+
+
+def _write_config(path: Path) -> None:
+    from ledger.adapters.durable import replace_file  # noqa: PLC0415 # as the module says
+
+    if not _is_there(path):
+        replace_file(path, _CONFIG, mode=0o600)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as exc:
+        raise FileAccessError(path, exc if isinstance(exc, OSError) else OSError(str(exc))) from exc
+    return True

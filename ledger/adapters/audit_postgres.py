@@ -1,0 +1,165 @@
+"""A ledger in PostgreSQL as a verifier reads it: one state of it, in a transaction that can write nothing.
+
+The role ``ledger_auditor`` is enough. Leaves come in the order of ``log_leaf.idx``, a tile's worth at a
+time; what lies outside the tree is looked for from both sides.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from typing import Any
+
+import psycopg
+
+from ledger.adapters.postgres_errors import error_of
+from ledger.adapters.postgres_server import Connection, reached
+from ledger.application.audit_source import (
+    HeldNote,
+    Nature,
+    PartMissingError,
+    PartWrongError,
+    StoredDisclosure,
+    StoredLeaf,
+)
+from ledger.errors import LedgerError
+from ledger.tlog.notation import HASH_SIZE
+from ledger.tlog.tiles import HEIGHT, WIDTH, Tile
+
+_LEAVES = (
+    "SELECT l.idx, l.leaf_hash, e.state, convert_to(e.originator_id, 'UTF8'), e.originator_version, "
+    "convert_to(e.topic, 'UTF8') FROM log_leaf AS l LEFT JOIN stored_events AS e "
+    "USING (originator_id, originator_version) WHERE l.idx >= %s AND l.idx < %s ORDER BY l.idx"
+)
+_OUTSIDE = (
+    "SELECT e.originator_id, e.originator_version FROM stored_events AS e LEFT JOIN log_leaf AS l "
+    "USING (originator_id, originator_version) WHERE l.idx IS NULL LIMIT 1"
+)
+_NODES = "SELECT level, count(*), min(idx), max(idx) FROM log_node GROUP BY level ORDER BY level"
+_COMMITS = (
+    "SELECT c.first_idx, c.last_idx, c.commit_id, "
+    "convert_from(e.state, 'UTF8')::jsonb ->> 'commit_id' "
+    "FROM log_commit AS c LEFT JOIN log_leaf AS l ON l.idx = c.first_idx "
+    "LEFT JOIN stored_events AS e USING (originator_id, originator_version) ORDER BY c.first_idx, c.last_idx"
+)
+_ENDS = "SELECT size FROM log_checkpoint WHERE size > 0 ORDER BY size"
+_HELD_VERSIONS = (
+    "SELECT convert_to(originator_id, 'UTF8'), max(originator_version) FROM log_leaf WHERE idx < %s GROUP BY 1"
+)
+
+
+class PostgresSource:
+    """The tables of evidence.md 5.1 in PostgreSQL (an ``audit_source.LogSource``)."""
+
+    nature = Nature(name="ledger", commits=True, entries=True, native=True, shared=True)
+
+    def __init__(self, connection: Connection, *, address: str) -> None:
+        self._connection = connection
+        self._address = address
+
+    def size(self) -> int:
+        """Return the number of leaves."""
+        return int(self._rows("SELECT count(*) FROM log_leaf")[0][0])
+
+    def leaves(self, start: int, end: int) -> Iterator[Sequence[StoredLeaf]]:
+        """Yield the leaves in the order of their index, a tile's worth at a time."""
+        while start < end:
+            stop = min(end, start - start % WIDTH + WIDTH)
+            rows = self._rows(_LEAVES, start, stop)
+            for row in rows:
+                if row[2] is None:
+                    raise PartWrongError(
+                        f"event {row[0]}", fact="the table of events does not hold what the tree counts"
+                    )
+            if rows:
+                yield rows
+            start = stop
+
+    def checkpoints(self, above: int) -> Iterator[tuple[int | None, bytes]]:
+        """Yield the checkpoints by their size."""
+        yield from self._rows("SELECT size, note FROM log_checkpoint WHERE size > %s ORDER BY size", above)
+
+    def tile(self, tile: Tile) -> bytes:
+        """Return the hashes of a tile: those of the leaves themselves, or of ``log_node``."""
+        first, level = tile.n * WIDTH, tile.level
+        statement = (
+            "SELECT hash FROM log_node WHERE level = %s AND idx >= %s AND idx < %s ORDER BY idx"
+            if level
+            else "SELECT leaf_hash FROM log_leaf WHERE %s = 0 AND idx >= %s AND idx < %s ORDER BY idx"
+        )
+        hashes = b"".join(row[0] for row in self._rows(statement, level, first, first + tile.width))
+        if not hashes:
+            raise PartMissingError(str(tile))
+        if len(hashes) != tile.width * HASH_SIZE:
+            raise PartWrongError(str(tile), fact="it is shorter than the tree, or holds no hashes")
+        return hashes
+
+    def anchors(self) -> Iterator[HeldNote]:
+        """Yield what the sinks answered."""
+        for size, sink, proof in self._rows("SELECT size, sink, proof FROM anchor ORDER BY size, sink"):
+            yield HeldNote(f"anchor {size} of {sink!a}", proof)
+
+    def disclosures(self) -> Iterator[StoredDisclosure]:
+        """Yield the rows of ``disclosure``."""
+        for row in self._rows("SELECT commitment, salt, value FROM disclosure ORDER BY commitment"):
+            yield StoredDisclosure(*row)
+
+    def surplus(self, size: int) -> Iterator[str]:
+        """Yield what lies outside the tree: events without a leaf, entries of tiles and rows of commits."""
+        if self._rows("SELECT count(*) FROM stored_events")[0][0] != size:
+            stream, version = next(iter(self._rows(_OUTSIDE)), ("?", "?"))
+            yield f"an event lies outside the tree: version {version} of {stream!a}"
+        for level, count, lowest, highest in self._rows(_NODES):
+            due = size >> HEIGHT * level
+            if (lowest, highest) != (0, due - 1) or count != due:
+                yield f"level {level} of the tree has entries that are not of it"
+        yield from self._commit_faults()
+
+    def _commit_faults(self) -> Iterator[str]:
+        """Yield where the table of commits says something else than the commits of the tree."""
+        start = 0
+        for row, end in zip_longest(self._rows(_COMMITS), self._rows(_ENDS)):
+            if row is None:
+                yield f"the table of commits has no row for the commit of event {start}"
+                return
+            first, last, commit, own = row
+            named = f"row {commit!a} of the table of commits"
+            if end is None:
+                yield f"{named} is of no commit of the tree"
+                return
+            if (first, last) != (start, end[0] - 1):
+                yield f"{named} does not say the events {start} to {end[0] - 1}"
+                return
+            if own is not None and own != commit:
+                yield f"{named} has not the commit_id of event {start}"
+            start = end[0]
+
+    def versions_before(self, start: int) -> Mapping[bytes, int] | None:
+        """Return the last version of each stream before leaf *start*."""
+        return dict(self._rows(_HELD_VERSIONS, start))
+
+    def _rows(self, statement: str, *parameters: int) -> list[Any]:
+        try:
+            return self._connection.execute(statement, parameters or None).fetchall()
+        except psycopg.Error as exc:
+            raise PartMissingError(self._address, fact=f"the server says: {error_of(self._address, exc).fact}") from exc
+
+
+@contextmanager
+def open_served(address: str) -> Iterator[PostgresSource]:
+    """Give the ledger at *address*, to be read only, in one state.
+
+    Raises: PartMissingError where it cannot be read as a ledger.
+    """
+    try:
+        with reached(address) as connection:
+            # A long verification must not be taken for a host that froze inside an append.
+            connection.execute("SET idle_in_transaction_session_timeout = 0")
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                yield PostgresSource(connection, address=address)
+    except PartMissingError:
+        raise
+    except LedgerError as exc:
+        if isinstance(exc, PartWrongError):
+            raise
+        raise PartMissingError(address, fact=f"{exc}: {exc.fact}") from exc

@@ -1,0 +1,59 @@
+"""The record in PostgreSQL, read only, as ``projections/read.py`` reads the one in a file.
+
+The statements of the readers are the same for both stores; here a question mark becomes what psycopg
+takes. Nothing can be written: the connection has the role of an auditor and is read-only besides.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from ledger.adapters.postgres_errors import ConnectionLostError, ServerLostError, error_of, translated
+from ledger.adapters.postgres_place import address_in
+from ledger.adapters.postgres_server import connect
+
+if TYPE_CHECKING:
+    from ledger.adapters.postgres_server import Connection
+
+
+class ServedLedger:
+    """A connection that takes the statements of the readers."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+
+    def execute(self, statement: str, parameters: Sequence[object] = ()) -> "psycopg.Cursor[Any]":
+        """Run a statement and return its rows.
+
+        Raises: ServerLostError and the other errors of ``postgres_errors``.
+        """
+        try:
+            return self._connection.execute(statement.replace("?", "%s"), parameters or None)
+        except psycopg.Error as exc:
+            raise error_of(self._connection.place, exc) from exc
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+@contextmanager
+def open_served(folder: Path) -> Iterator[ServedLedger]:
+    """Give the ledger whose address lies in *folder*.
+
+    Raises: as ``connect``, with ServerLostError for a server that cannot be reached.
+    """
+    address = address_in(folder)
+    try:
+        with translated(address):
+            connection = connect(address)
+            connection.execute("SET default_transaction_read_only = on")
+    except ConnectionLostError as exc:
+        raise ServerLostError(address, str(exc)) from exc
+    try:
+        yield ServedLedger(connection)
+    finally:
+        connection.close()

@@ -1,0 +1,177 @@
+"""The command line over a ledger in PostgreSQL: two hosts, an auditor, and a database that was tampered with."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli.lab import STATED, Lab, make_lab
+from tests.postgres.hosts import change
+from tests.postgres.server import Server
+
+LOGINS = {"host1": "ledger_writer", "host2": "ledger_writer", "auditor": "ledger_auditor"}
+
+
+@pytest.fixture(scope="session")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return make_lab(tmp_path_factory.mktemp("pattern"))
+
+
+@pytest.fixture
+def hosts(pattern: Lab, server: Server, database: str, tmp_path: Path) -> Iterator[tuple[Lab, Lab]]:
+    """Give two hosts that joined one ledger; each records as a user who may INSERT and SELECT only."""
+    made = list[Lab]()
+    for name in ("host1", "host2"):
+        lab = pattern.copied(tmp_path / name)
+        own = {"RELEASE_LEDGER_TIP_GUARD": str(tmp_path / f"{name}-places"), "RELEASE_LEDGER_NODE": f"emqx@{name}"}
+        done = lab.having(RELEASE_LEDGER=server.url(database), **own).init(*STATED)
+        assert done.code == 0, done.err
+        if not made:
+            server.execute(*(f"CREATE ROLE {login} LOGIN IN ROLE {role}" for login, role in LOGINS.items()))
+        lab.offer("4.4.1", "4.4.16")
+        made.append(lab.having(RELEASE_LEDGER=server.url(database, user=name), **own))
+    yield made[0], made[1]
+    server.execute(*(f"DROP ROLE {login}" for login in LOGINS))
+
+
+@pytest.fixture
+def auditor(server: Server, database: str, hosts: tuple[Lab, Lab], tmp_path: Path) -> Lab:
+    """Give somebody who may only read, on a host that has no place."""
+    (tmp_path / "office").mkdir()
+    assert hosts
+    return Lab(tmp_path / "office").having(
+        RELEASE_LEDGER=server.url(database, user="auditor"), RELEASE_LEDGER_TIP_GUARD=str(tmp_path / "office")
+    )
+
+
+def policy_of(lab: Lab) -> str:
+    (policy,) = Path(lab.variables["RELEASE_LEDGER_TIP_GUARD"]).glob("*/policy")
+    return str(policy)
+
+
+def test_two_hosts_upgrade_and_one_record_tells_of_both(hosts: tuple[Lab, Lab], auditor: Lab) -> None:
+    one, two = hosts
+
+    assert one.run("upgrade", "4.4.16", "--yes").code == 0
+    assert two.run("upgrade", "4.4.1", "--yes").code == 0
+
+    nodes = [json.loads(line) for line in auditor.run("versions", "--json").out.splitlines()]
+    permanent = {(n["node"], r["vsn"]) for n in nodes for r in n["releases"] if r["status"] == "permanent"}
+    assert permanent == {("emqx@host1", "4.4.16"), ("emqx@host2", "4.4.1")}
+    assert "4.4.16" in two.having(RELEASE_LEDGER_NODE="").run("log").out
+    for lab in hosts:
+        verified = lab.run("verify")
+        assert verified.code == 0, verified.out + verified.err
+    told = auditor.run("verify", "--policy", policy_of(two))
+    assert told.code == 0, told.out + told.err
+
+
+def test_every_command_that_reads_reads_it(hosts: tuple[Lab, Lab], auditor: Lab, tmp_path: Path) -> None:
+    one, _ = hosts
+    one.run("unpack", "4.4.1")
+
+    for arguments in (
+        ("log", "--json"),
+        ("show", "0", "--proof"),
+        ("show", "last"),
+        ("diff", "0", "last"),
+        ("nodes",),
+        ("versions", "--at", "1"),
+        ("replay", "--node", "emqx@host1"),
+        ("report", "-o", str(tmp_path / "report.html")),
+        ("export", "-o", str(tmp_path / "bundle.zip")),
+    ):
+        done = auditor.run(*arguments)
+        assert done.code in {0, 7}, f"{arguments}: {done.out}{done.err}"
+    assert auditor.run("verify", str(tmp_path / "bundle.zip"), "--policy", policy_of(one)).code == 0
+
+
+def test_a_host_exports_checks_and_recovers(hosts: tuple[Lab, Lab], tmp_path: Path) -> None:
+    one, _ = hosts
+
+    assert one.run("export", "-o", str(tmp_path / "bundle.zip")).code == 0
+    assert one.run("note", "0", "seen").code == 0
+    assert one.run("recover").code == 0
+    checked = one.run("check")
+    assert checked.code in {0, 3, 7}, checked.out
+    assert "\tfault\t" not in checked.out, checked.out
+
+
+def test_a_host_that_did_not_join_records_nothing(hosts: tuple[Lab, Lab], auditor: Lab) -> None:
+    one, _ = hosts
+    stranger = one.having(RELEASE_LEDGER_TIP_GUARD=str(auditor.folder))
+
+    refused = stranger.run("upgrade", "4.4.16", "--yes")
+
+    assert refused.code == 1
+    assert "has no key" in refused.err
+
+
+def test_an_auditor_cannot_record(hosts: tuple[Lab, Lab], auditor: Lab) -> None:
+    one, _ = hosts
+    refused = one.having(RELEASE_LEDGER=auditor.variables["RELEASE_LEDGER"]).run("unpack", "4.4.1")
+
+    assert refused.code == 1
+    assert "does not admit this user" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE stored_events SET state = convert_to('{}', 'UTF8') WHERE originator_id LIKE '%host2%'", "event 1"),
+        ("DELETE FROM stored_events WHERE originator_id LIKE '%host2%'", "event 1"),
+        ("UPDATE log_leaf SET leaf_hash = sha256('x') WHERE idx = 1", "event 1"),
+        ("DELETE FROM log_leaf WHERE idx = 0", "0"),
+        ("UPDATE stored_events SET topic = 'emqx.release.installed.v1' WHERE originator_id LIKE '%host2%'", "event 1"),
+        ("DELETE FROM log_checkpoint WHERE size = 1", "checkpoint"),
+        ("INSERT INTO stored_events VALUES ('release:x', 1, 't', 'x')", "outside the tree"),
+        ("TRUNCATE stored_events, log_leaf, log_commit, log_node, log_checkpoint", ""),
+    ],
+)
+def test_what_a_database_administrator_changes_is_named(
+    hosts: tuple[Lab, Lab], server: Server, database: str, statement: str, named: str
+) -> None:
+    """evidence.md 7: rows 1 to 5, 7 and 15, by somebody who can drop every trigger."""
+    change(server.url(database), statement)
+
+    told = hosts[1].run("verify")
+
+    assert told.code in {3, 6}, told.out
+    assert named in told.out + told.err
+
+
+def test_an_event_that_is_put_back_otherwise_is_named(hosts: tuple[Lab, Lab], server: Server, database: str) -> None:
+    """A delete and a re-insert of nearly the same row."""
+    with closing(psycopg.connect(server.url(database), autocommit=True)) as connection:
+        connection.execute("ALTER TABLE ledger.stored_events DISABLE TRIGGER ALL")
+        connection.execute(
+            "WITH gone AS (DELETE FROM ledger.stored_events WHERE originator_id LIKE '%host2%' RETURNING *)"
+            " INSERT INTO ledger.stored_events SELECT originator_id, originator_version, topic,"
+            " convert_to(replace(convert_from(state, 'UTF8'), 'os:', 'os:9'), 'UTF8') FROM gone"
+        )
+
+    told = hosts[0].run("verify")
+
+    assert told.code == 6
+    assert "event 1" in told.out + told.err
+
+
+def test_a_server_that_is_down_is_said_and_nothing_is_lost(hosts: tuple[Lab, Lab], tmp_path: Path) -> None:
+    one, _ = hosts
+    away = one.having(RELEASE_LEDGER=f"postgresql://host1@/none?host={tmp_path}")
+
+    refused = away.run("versions")
+
+    assert refused.code == 1
+    assert "cannot be reached" in refused.err
+
+
+def test_a_password_is_refused_and_never_told(hosts: tuple[Lab, Lab]) -> None:
+    one, _ = hosts
+    told = one.having(RELEASE_LEDGER="postgresql://host1:geheim@127.0.0.1/x").run("versions", "--json")
+
+    assert told.code == 1
+    assert "geheim" not in told.out + told.err
