@@ -143,6 +143,54 @@ def linked_from_dos() -> bytes:
     return patched(data, central_headers(data)[-1] + 5, b"\0")
 
 
+def streamed(change: Callable[[bytes], bytes] = bytes) -> bytes:
+    """Return a zip written to a pipe, the first data descriptor of which is changed."""
+
+    class Pipe(io.RawIOBase):
+        written = b""
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: object) -> int:
+            piece = bytes(memoryview(data))  # type: ignore[arg-type] # any buffer, as RawIOBase has it
+            self.written += piece
+            return len(piece)
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w") as archive:
+        for path, content in sound_members().items():
+            archive.writestr(zip_info(f"emqx/{path}", content.mode), content.data)
+    at = pipe.written.index(b"PK\7\x08")
+    return patched(pipe.written, at, change(pipe.written[at : at + 16]))
+
+
+def with_extra(name: str, extra: bytes, *, local: bytes | None = None) -> bytes:
+    """Return a zip with one more member that has an *extra* field, in its local header *local* where it is given."""
+    file = io.BytesIO(zipped(sound_members()))
+    with zipfile.ZipFile(file, "a") as archive:
+        info = zip_info(name)
+        info.extra = extra
+        archive.writestr(info, b"evil")
+    data = file.getvalue()
+    at = local_header(data, central_headers(data)[-1]) + 30 + len(name)
+    return data if local is None else patched(data, at, local)
+
+
+def unicode_name(plain: str, name: str) -> bytes:
+    """Return the extra field that Info-ZIP takes for the name (APPNOTE 4.6.9)."""
+    body = b"\1" + struct.pack("<L", zlib.crc32(plain.encode())) + name.encode()
+    return struct.pack("<2H", 0x7075, len(body)) + body
+
+
+def with_local_zip64(size: int) -> bytes:
+    """Return a zip whose last member has its size in a zip64 field of the local header: *size*."""
+    extra = struct.pack("<2H2Q", 1, 16, size, 6)
+    data = with_extra("emqx/etc/large", extra)
+    at = local_header(data, central_headers(data)[-1])
+    return patched(data, at + 18, b"\xff" * 8)
+
+
 def twice() -> bytes:
     return having("emqx/etc/emqx.cont").replace(b"emqx/etc/emqx.cont", b"emqx/etc/emqx.conf")
 
@@ -274,6 +322,36 @@ ZIPS: dict[str, Case] = {
     "another name in the local header": (lambda: locally(30, b"emqx/BIN"), {_CONTRADICTS}, "bin/emqx"),
     "another size in the local header": (lambda: locally(22, b"\7"), {_CONTRADICTS}, "bin/emqx"),
     "another CRC in the local header": (lambda: locally(14, b"evil"), {_CONTRADICTS}, "bin/emqx"),
+    "a wrong CRC in the data descriptor": (
+        lambda: streamed(lambda old: old[:4] + b"evil" + old[8:]),
+        {_CONTRADICTS},
+        "bin/emqx",
+    ),
+    "a wrong size in the data descriptor": (
+        lambda: streamed(lambda old: old[:12] + b"\xff" * 4),
+        {_CONTRADICTS},
+        "bin/emqx",
+    ),
+    "something else than a data descriptor": (
+        lambda: streamed(lambda _: b"#!/bin/sh\nevil\n\n"),
+        {_CONTRADICTS},
+        "emqx",
+    ),
+    "another name in Unicode": (
+        lambda: with_extra("emqx/etc/plain", unicode_name("emqx/etc/plain", "../../evil")),
+        {_CONTRADICTS},
+        "etc/plain",
+    ),
+    "another name in Unicode in the local header only": (
+        lambda: with_extra(
+            "emqx/etc/plain",
+            unicode_name("emqx/etc/plain", "emqx/etc/plain"),
+            local=unicode_name("emqx/etc/plain", "emqx/etc/other"),
+        ),
+        {_CONTRADICTS},
+        "etc/plain",
+    ),
+    "another size in a local zip64 field": (lambda: with_local_zip64(9999), {_CONTRADICTS}, "etc/large"),
     "same name twice": (twice, {_TWICE}, "etc/emqx.conf"),
     "case twins": (lambda: having("emqx/etc/EMQX.conf"), {_TWINS}, "etc/emqx.conf"),
     "case twins of folders": (lambda: having("emqx/Etc/other.conf"), {_TWINS}, "etc"),
