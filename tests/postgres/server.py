@@ -78,7 +78,7 @@ class Server:
     def make(self) -> None:
         """Make the cluster."""
         made_with = "-U postgres -A trust --no-sync -E UTF8 --locale=C.UTF-8"
-        _run([binaries() / "initdb", "-D", self.data, *made_with.split()], self.folder)
+        run([binaries() / "initdb", "-D", self.data, *made_with.split()], self.folder)
         (self.data / "pg_hba.conf").write_text(_ACCESS, encoding="ascii")
         with (self.data / "postgresql.conf").open("a", encoding="ascii") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
@@ -146,7 +146,8 @@ def running_server(**settings: str) -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def _run(command: Sequence[object], folder: Path) -> None:
+def run(command: Sequence[object], folder: Path) -> None:
+    """Run a program of PostgreSQL to its end, as the owner of a cluster."""
     done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, check=False, **as_owner())
     assert done.returncode == 0, done.stderr.decode(errors="replace")
 
