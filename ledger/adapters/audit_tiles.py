@@ -1,8 +1,8 @@
 """A folder of tiles of any C2SP log (tlog-tiles): ``checkpoint``, ``tile/`` and, where there are, ``tile/entries/``.
 
-Only the files of the checkpoint's size are read. Where a partial tile is absent, the full one is
-taken and cut; a file of the exact width may not be longer. Leaf hashes come from the tiles of
-level 0, leaves from the entry bundles.
+Only the files of the checkpoint's size are read. Where a partial tile is absent, a wider one, at
+last the full one, is taken and cut; a file of the exact width may not be longer. Leaf hashes come
+from the tiles of level 0, leaves from the entry bundles.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,10 +72,11 @@ class TilesSource:
         yield None, self._files.read(CHECKPOINT)
 
     def tile(self, tile: Tile) -> bytes:
-        """Return the file of a tile, or of the full tile cut to it."""
-        whole = Tile(tile.level, tile.n)
-        found = tile if str(tile) in self._files.names else whole
-        if str(found) not in self._files.names:
+        """Return the file of a tile, or of a wider one cut to it."""
+        # An audit since a smaller size asks for tiles of that size, and a bundle has those of its own alone.
+        wider = (Tile(tile.level, tile.n, width) for width in range(tile.width, WIDTH + 1))
+        found = next((each for each in wider if str(each) in self._files.names), None)
+        if found is None:
             raise PartMissingError(str(tile))
         try:
             return cut_tile(self._files.read(str(found)), tile=tile, stored=found)

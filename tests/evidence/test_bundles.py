@@ -2,8 +2,10 @@
 
 import io
 import shutil
+import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -205,6 +207,34 @@ def test_a_link_in_a_bundle_is_refused(ledger: Case, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_listed_is_refused(ledger: Case) -> None:
     assert verdict_of({**whole(ledger), "extra": b""}, ledger.trust) is Verdict.FAILED
+
+
+@pytest.mark.parametrize(("size", "held"), [(7, 1), (7, 6), (7, 7), (130, 128), (255, 254)])
+def test_a_bundle_is_audited_since_any_earlier_note(tmp_path: Path, size: int, held: int) -> None:
+    """PRODUCT section 8: new events and a consistency proof. The bundle has the tiles of its own size alone."""
+    case = build(tmp_path / "ledger", events=size, commit=1)
+    with closing(sqlite3.connect(case.database)) as connection:
+        ((note,),) = connection.execute("SELECT note FROM log_checkpoint WHERE size = ?", (held,)).fetchall()
+    source, since = bundle_source(MemoryFiles(whole(case))), HeldNote("mine", note)
+    assert isinstance(source, TilesSource)
+
+    report = verify_log(source, trust=case.trust, asked=Asked(since=since))
+
+    assert (report.verdict, report.first, report.size) == (Verdict.VERIFIED, held, size)
+    assert Level.HISTORY in report.holding
+
+
+def test_a_bundle_of_another_history_than_the_note_where_an_audit_begins_is_refused(tmp_path: Path) -> None:
+    case, other = build(tmp_path / "ledger", events=7, commit=1), build(tmp_path / "other", events=6, commit=1)
+    edit_state(other.database, 3, lambda state: state.replace(b"emqx-4.4.1-", b"emqx-4.4.7-"))
+    redo(other.database, key=other.key)
+    source, since = bundle_source(MemoryFiles(whole(case))), HeldNote("mine", newest(other.database))
+    assert isinstance(source, TilesSource)
+
+    report = verify_log(source, trust=case.trust, asked=Asked(since=since))
+
+    assert report.verdict is Verdict.FAILED
+    assert report.words == "failed: mine: the record has another history up to size 6"
 
 
 @pytest.mark.parametrize("since", [True, False])
