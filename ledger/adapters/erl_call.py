@@ -204,9 +204,7 @@ def _ended(
 @contextmanager
 def _private_home(cookie: Cookie, runner: Runner | None) -> Iterator[Path]:
     """Give a folder that holds nothing but the cookie, for the one who runs ``erl_call``."""
-    # Not tempfile and shutil: their import takes longer than the call.
-    above = next((folder for folder in (os.environ.get("TMPDIR", ""), *_TEMPORARY) if Path(folder).is_dir()), "/")
-    home = Path(above).absolute() / f"{_HOME}{os.getpid()}.{os.urandom(8).hex()}"
+    home = _temporary_folder(runner) / f"{_HOME}{os.getpid()}.{os.urandom(8).hex()}"
     try:
         try:
             _remove_left_homes(home.parent)
@@ -216,6 +214,26 @@ def _private_home(cookie: Cookie, runner: Runner | None) -> Iterator[Path]:
         yield home
     finally:
         _remove_home(home)
+
+
+def _temporary_folder(runner: Runner | None) -> Path:
+    """Return a folder for temporary files that the one who runs ``erl_call`` can enter; root's own he often cannot."""
+    # Not tempfile and shutil: their import takes longer than the call.
+    named = os.environ.get("TMPDIR")
+    folders = (Path(folder).absolute() for folder in ((named,) if named else ()) + _TEMPORARY)
+    return next((folder for folder in folders if folder.is_dir() and _can_enter(folder, runner)), Path("/"))
+
+
+def _can_enter(folder: Path, runner: Runner | None) -> bool:
+    """Tell whether *runner* can pass through *folder* and each one above it; this user finds out by trying."""
+    if runner is None:
+        return True
+    for above in (folder, *folder.parents):
+        status = above.stat()
+        who = 0o100 if status.st_uid == runner.uid else 0o010 if status.st_gid == runner.gid else 0o001
+        if not status.st_mode & who:
+            return False
+    return True
 
 
 def _make_home(home: Path, cookie: Cookie, runner: Runner | None) -> None:

@@ -43,6 +43,7 @@ from ledger.domain.package_facts import PackageFacts
 from ledger.domain.records import Driver, Run
 from ledger.domain.status import ReleaseStatus
 from ledger.domain.tables import Tables
+from ledger.errors import LedgerError
 
 _INSTALL_SECONDS = 3600
 _UNPACK_SECONDS = 60
@@ -250,8 +251,8 @@ class ErlangNode:
     def _activity(self) -> str:
         try:
             return self._connection.look().activity
-        except CallFailedError as exc:
-            return f"silent ({exc.fault})"
+        except LedgerError as exc:  # whatever keeps us from looking, the install goes on
+            return f"out of sight ({exc})"
 
     def _do(self, call: str, vsn: str, expression: str, *, seconds: int) -> None:
         """Let the node do one step.

@@ -3,7 +3,7 @@
 ``erl_call`` fails with one text for a node that is down, for a refused cookie and for a node in
 shutdown. A plain TCP connect and the processes under the root tell them apart:
 
-* refused, and no program runs from the root: down;
+* refused, and no program runs from the root but epmd, which outlives its nodes: down;
 * refused, and one does: restarting; it is asked again until *patience* ends;
 * accepted, and the call fails at once, again and again: the cookie is refused;
 * accepted, and no reply comes: hung. Nothing is started then.
@@ -42,6 +42,7 @@ PATIENCE = 60.0
 _MOMENT = 0.25
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _MOST_REFUSALS = 6
+_OUTLIVES = frozenset({"epmd"})
 
 
 class CookieRefusedError(UsageError):
@@ -190,7 +191,7 @@ class NodeConnection:
         Raises: NodeDownError; NodeHungError.
         """
         if exc.fault is CallFault.TIMED_OUT:
-            raise NodeHungError(self.name, running_under(self._files.root)) from exc
+            raise NodeHungError(self.name, running_under(self._files.root, beside=_OUTLIVES)) from exc
         self._refuse_down(exc)
         refuses = exc.fault is CallFault.UNREACHED and listens(find_address(self.name))
         return _REFUSES if refuses else "starting or stopping"
@@ -198,7 +199,7 @@ class NodeConnection:
     def _refuse_down(self, cause: LedgerError) -> None:
         """Raise NodeDownError where nothing listens and no program runs from the root."""
         address = find_address(self.name)
-        if not listens(address) and not running_under(self._files.root):
+        if not listens(address) and not running_under(self._files.root, beside=_OUTLIVES):
             raise NodeDownError(self.name, fact=f"nothing listens at {address}") from cause
 
     def _wait(self, begun: float, pause: float, state: str, pids: tuple[int, ...]) -> None:

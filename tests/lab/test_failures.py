@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
@@ -74,22 +75,34 @@ def test_a_relup_that_refuses_before_the_point_of_no_return_changes_nothing(benc
     assert bench.handler.observe() == before
 
 
-def test_a_slow_install_is_told_about_and_waited_for(bench: LabBench) -> None:
-    """native-driver.md section 3: a second look answers *busy*. The limit ends the command, not the install."""
+def test_a_slow_install_is_told_about_and_waited_for(bench: LabBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """native-driver.md section 3: a second look answers *busy*. The limit ends the command, not the install.
+
+    Nor does a look that cannot be made: by the second one the disk of temporary files is full.
+    """
     bench.unpack(SLOW)
     told: list[str] = []
-    patient = bench.node.driver(install_seconds=6, tell=told.append)
+
+    def tell(line: str) -> None:
+        told.append(line)
+        monkeypatch.setenv("TMPDIR", "/proc")
+
+    patient = bench.node.driver(install_seconds=11, tell=tell)
     impatient = bench.node.driver(patience=0.5)
 
     begun = time.monotonic()
     with pytest.raises(InstallGoesOnError) as caught:
         patient.install_release(SLOW)
+    monkeypatch.undo()
     with pytest.raises(NodeBusyError) as busy:
         impatient.observe()
     seen = bench.handler.observe()
 
     assert (caught.value.code, busy.value.code) == (5, 75)
-    assert told == [f"{SLOW} is being installed: the release handler is busy"]
+    assert told == [
+        f"{SLOW} is being installed: the release handler is busy",
+        f"{SLOW} is being installed: the release handler is out of sight (the cookie cannot be handed to erl_call)",
+    ]
     assert time.monotonic() - begun > 11
     assert seen.tables == tables(f"{SLOW} current, 4.4.0 permanent", disk=f"{SLOW} unpacked, 4.4.0 permanent")
 
@@ -128,6 +141,22 @@ def test_a_node_that_is_down_is_told_apart(bench: LabBench) -> None:
         bench.handler.observe()
 
     assert "nothing listens at 127.0.0.1:" in caught.value.fact
+
+
+def test_an_epmd_of_the_installation_that_outlived_its_node_does_not_hide_that_it_is_down(bench: LabBench) -> None:
+    """With WITH_EPMD the node starts the epmd of its own ERTS, which serves every node of the host and stays."""
+    epmd = next(bench.root.glob("erts-*/bin")) / "epmd"
+    epmd.unlink(missing_ok=True)
+    copyfile("/bin/sleep", epmd)
+    epmd.chmod(0o755)
+
+    with subprocess.Popen([epmd, "60"]) as left:
+        bench.node.kill()
+        try:
+            with pytest.raises(NodeDownError):
+                bench.handler.observe()
+        finally:
+            left.kill()
 
 
 def test_a_node_that_never_started_is_down(lab: Lab, tmp_path: Path) -> None:
