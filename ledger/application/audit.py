@@ -314,7 +314,8 @@ class _Audit:
         if level is not None:
             return frozenset(lowest | {each for each in Level if Level.TREE <= each <= min(level, Level.OUTSIDE)})
         asked = lowest | {Level.TREE, Level.SIGNATURE}
-        asked |= {Level.HISTORY} if self._compared or self._trust.held or self._trust.guard is not None else set()
+        means = self._compared or self._trust.held or self._trust.guard is not None or self._asked.since is not None
+        asked |= {Level.HISTORY} if means else set()
         return frozenset(asked | ({Level.OUTSIDE} if self._trust.asks_for_quorum else set()))
 
     def _unheld_since(self) -> str | None:

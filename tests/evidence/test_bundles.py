@@ -237,11 +237,13 @@ def test_a_bundle_of_another_history_than_the_note_where_an_audit_begins_is_refu
     assert report.words == "failed: mine: the record has another history up to size 6"
 
 
-@pytest.mark.parametrize("since", [True, False])
-def test_a_bundle_older_than_what_was_seen_is_undecided(ledger: Case, tmp_path: Path, *, since: bool) -> None:
+@pytest.mark.parametrize(("since", "held"), [(True, True), (True, False), (False, True)])
+def test_a_bundle_older_than_what_was_seen_is_undecided(
+    ledger: Case, tmp_path: Path, *, since: bool, held: bool
+) -> None:
     """An honest bundle may be older than the auditor's note; that it is continued by it needs a newer one."""
     mine = HeldNote("mine", newest(build(tmp_path / "longer", events=9).database))
-    trust = replace(ledger, held=(mine,)).trust
+    trust = replace(ledger, held=(mine,) if held else ()).trust
     source = bundle_source(MemoryFiles(whole(ledger)))
     assert isinstance(source, TilesSource)
 
