@@ -1,12 +1,14 @@
 """An evidence bundle (evidence.md 6.3) as a verifier reads it: a folder or a zip, whole or a sample.
 
 Before anything else the files are held against ``manifest.json`` and ``SHA256SUMS``: a file that
-is not listed, a link, or another size or digest has *failed*; a listed file that is missing
-leaves the audit *undecided*. Policy and key files inside are information and never read as trust.
+is not listed, a link, or another size or digest has *failed*, as has a manifest that states
+another origin, size or root than the checkpoint; a listed file that is missing leaves the audit
+*undecided*. Policy and key files inside are information and never read as trust.
 """
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 
@@ -21,7 +23,9 @@ from ledger.application.audit_source import (
     StoredDisclosure,
 )
 from ledger.dataclass import replace
+from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError, split_lines
+from ledger.tlog.note import Note
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -94,11 +98,12 @@ def bundle_source(files: Files) -> TilesSource | BundleSample:
 
     Raises: PartMissingError, PartWrongError.
     """
-    listed = _read_manifest(files)
+    listed, stated = _read_manifest(files)
     _check_sums(files, listed)
     for name in sorted(files.names - listed.keys() - {MANIFEST, SUMS}):
         raise PartWrongError(name, fact=f"it is not listed in {MANIFEST}")
     _check_listed(files, listed)
+    _check_stated(files, stated)
     anchors = [HeldNote(name, files.read(name)) for name in sorted(files.names) if name.startswith("anchors/")]
     disclosures = _read_disclosures(files)
     views = any(name.startswith("views/") for name in files.names)
@@ -121,7 +126,7 @@ def _read_disclosures(files: Files) -> Sequence[StoredDisclosure]:
         raise PartWrongError(DISCLOSURES, fact=fact) from exc
 
 
-def _read_manifest(files: Files) -> Mapping[str, tuple[int, str]]:
+def _read_manifest(files: Files) -> tuple[Mapping[str, tuple[int, str]], Mapping[str, object]]:
     try:
         manifest = json.loads(files.read(MANIFEST))
         rows = [(row["path"], row["size"], row["sha256"]) for row in manifest["files"]]
@@ -134,7 +139,7 @@ def _read_manifest(files: Files) -> Mapping[str, tuple[int, str]]:
         if name in listed or name in {MANIFEST, SUMS}:
             raise PartWrongError(MANIFEST, fact=f"it lists {name!a} twice, or itself")
         listed[name] = (size, digest)
-    return listed
+    return listed, manifest
 
 
 def _check_sums(files: Files, listed: Mapping[str, tuple[int, str]]) -> None:
@@ -150,6 +155,19 @@ def _check_sums(files: Files, listed: Mapping[str, tuple[int, str]]) -> None:
     for name in sorted(expected.keys() | sums.keys()):
         if expected.get(name) != sums.get(name):
             raise PartWrongError(name, fact=f"{MANIFEST} and {SUMS} do not say the same of it")
+
+
+def _check_stated(files: Files, stated: Mapping[str, object]) -> None:
+    """Hold what the manifest says of the tree against the checkpoint; a checkpoint that does not read is told later."""
+    try:
+        found = Checkpoint.parse(Note.parse(files.read(CHECKPOINT)).text)
+    except (PartMissingError, FormatError):
+        return
+    roots = (b64encode(found.root).decode(), found.root.hex())
+    facts = {"origin": (found.origin,), "tree_size": (found.size,), "root": roots}
+    for name, values in facts.items():
+        if stated.get(name, values[0]) not in values:
+            raise PartWrongError(MANIFEST, fact=f"its {name} is not that of the checkpoint, {values[0]}")
 
 
 def _check_listed(files: Files, listed: Mapping[str, tuple[int, str]]) -> None:

@@ -59,12 +59,12 @@ def sample(case: Case, *indexes: int) -> Contents:
     return listed(files)
 
 
-def listed(files: Mapping[str, bytes]) -> Contents:
-    """Return *files* with a manifest and sums that list them."""
+def listed(files: Mapping[str, bytes], **stated: object) -> Contents:
+    """Return *files* with a manifest, which may state more, and sums that list them."""
     rows = [
         {"path": name, "size": len(data), "sha256": sha256(data).hexdigest()} for name, data in sorted(files.items())
     ]
-    manifest = json.dumps({"format": 1, "files": rows}).encode()
+    manifest = json.dumps({"format": 1, "files": rows, **stated}).encode()
     sums = "".join(f"{row['sha256']}  {row['path']}\n" for row in rows)
     sums += f"{sha256(manifest).hexdigest()}  manifest.json\n"
     return {**files, "manifest.json": manifest, "SHA256SUMS": sums.encode()}

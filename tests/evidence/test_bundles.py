@@ -4,6 +4,7 @@ import io
 import shutil
 import sqlite3
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -23,6 +24,8 @@ from ledger.application.audit_report import AuditReport, Level, Verdict
 from ledger.application.audit_source import HeldNote, PartMissingError, PartWrongError
 from ledger.application.audit_trust import Trust
 from ledger.application.verification import verify_log, verify_sample
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.note import Note
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.vkey import Vkey
 from tests.tlog.test_tile_vectors import POSIX, POSIX_KEY, SUNLIGHT
@@ -207,6 +210,24 @@ def test_a_link_in_a_bundle_is_refused(ledger: Case, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_listed_is_refused(ledger: Case) -> None:
     assert verdict_of({**whole(ledger), "extra": b""}, ledger.trust) is Verdict.FAILED
+
+
+@pytest.mark.parametrize("form", [whole, sample])
+@pytest.mark.parametrize(
+    ("name", "value"), [("origin", "other.example.org/ledger"), ("tree_size", 6), ("tree_size", "7"), ("root", "AA==")]
+)
+def test_a_manifest_that_states_another_tree_than_the_checkpoint_is_refused(
+    ledger: Case, form: Callable[..., Mapping[str, bytes]], name: str, value: object
+) -> None:
+    """evidence.md 6.3: it states origin, tree size and root; who reads it alone must not be told of another log."""
+    files = form(ledger) if form is whole else form(ledger, 3)
+    own = {path: data for path, data in files.items() if path not in {"manifest.json", "SHA256SUMS"}}
+    signed = Checkpoint.parse(Note.parse(own["checkpoint"]).text)
+    true = {"origin": signed.origin, "tree_size": signed.size, "root": b64encode(signed.root).decode()}
+
+    assert verdict_of(listed(own, **true), ledger.trust) is Verdict.VERIFIED
+    assert verdict_of(listed(own, **{**true, "root": signed.root.hex()}), ledger.trust) is Verdict.VERIFIED
+    assert verdict_of(listed(own, **{**true, name: value}), ledger.trust) is Verdict.FAILED
 
 
 @pytest.mark.parametrize(("size", "held"), [(7, 1), (7, 6), (7, 7), (130, 128), (255, 254)])
