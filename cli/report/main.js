@@ -40,6 +40,7 @@ function useTables() {
 }
 
 async function main() {
+  await pageText; // before anything is changed
   useTables();
   usePicture();
   await verify(null, "the key in this page");

@@ -18,11 +18,25 @@ from cli.report.controls import controls_rows
 from cli.report.embedded import embedded
 from cli.report.exceptions import counted
 from cli.report.model import Report
+from cli.report.page_text import text_digest
 from cli.report.scope import LIMITS, gaps_of, nodes_of
 from ledger.tlog.notation import print_base64
 
 # The parts of the script, in the order in which one uses the other; together they are one function.
-SCRIPT_PARTS = ("bytes", "data", "tree", "notes", "words", "tables", "stated", "rows", "picture", "verdict", "main")
+SCRIPT_PARTS = (
+    "bytes",
+    "page_text",
+    "data",
+    "tree",
+    "notes",
+    "words",
+    "tables",
+    "stated",
+    "rows",
+    "picture",
+    "verdict",
+    "main",
+)
 MOST_ROWS = 200  # of exceptions, written beforehand; rows.js has the same number
 MOST_NUMBERS = 50  # of events beside a package; rows.js has the same number
 _PARTS = (
@@ -40,16 +54,13 @@ _PARTS = (
 def page(report: Report) -> str:
     """Return the page of *report*."""
     style, script, evidence = _own("style.css"), _script(), embedded(report)
-    return (
+    text = (
         _environment()
         .get_template("page.html")
         .render(
             report=report,
             policy=_policy(style, script),
             style=Markup(style),  # noqa: S704 # our own file
-            script=Markup(script),  # noqa: S704 # our own files
-            evidence=Markup(evidence),  # noqa: S704 # escaped for a script element
-            evidence_sha256=sha256(evidence.encode()).hexdigest(),
             parts=_PARTS,
             root=print_base64(report.checkpoint.root).decode(),
             nodes=nodes_of(report),
@@ -63,6 +74,20 @@ def page(report: Report) -> str:
             most_numbers=MOST_NUMBERS,
             first_time=min(line.recorded_at for line in report.lines),
             last_time=max(line.recorded_at for line in report.lines),
+        )
+    )
+    return text + _data(evidence, script, text_sha256=text_digest(text))
+
+
+def _data(evidence: str, script: str, *, text_sha256: str) -> str:
+    return (
+        _environment()
+        .get_template("data.html")
+        .render(
+            script=Markup(script),  # noqa: S704 # our own files
+            evidence=Markup(evidence),  # noqa: S704 # escaped for a script element
+            evidence_sha256=sha256(evidence.encode()).hexdigest(),
+            text_sha256=text_sha256,
         )
     )
 

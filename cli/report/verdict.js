@@ -50,6 +50,7 @@ async function checkEvidence(keyText, text) {
   const unchecked = evidence.whole ? 0 : checkStates(states, fold);
   await checkStated(evidence, lines);
   await checkDigest(text);
+  await checkPageText();
   return { key, unchecked };
 }
 

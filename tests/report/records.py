@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from cli.report.embedded import safe_json
+from cli.report.page_text import text_digest
 from ledger.adapters.ledger_folder import create_folder
 from ledger.application.moment import Moment
 from ledger.domain.envelope import ClockReading
@@ -36,7 +37,9 @@ HOSTILE = (
 Evidence = dict[str, Any]
 _PLACE = frozenset({"originator_id", "originator_version", "context"})
 _BLOCK = re.compile(
-    r'<script type="application/json" id="evidence" data-sha256="([0-9a-f]{64})">(.*?)</script>', re.DOTALL
+    r'<script type="application/json" id="evidence" data-sha256="([0-9a-f]{64})" data-text-sha256="[0-9a-f]{64}">'
+    r"(.*?)</script>",
+    re.DOTALL,
 )
 PARTS = ("events", "strings", "pieces", "checkpoints", "states")
 
@@ -201,6 +204,12 @@ class Altered:
         parts = (text[: found.start(1)], digest, text[found.end(1) : found.start(2)], evidence, text[found.end(2) :])
         target.write_text("".join(parts), encoding="utf-8")
         return target
+
+
+def restated(text: str) -> str:
+    """Return the altered *text* of a page with the digest that a careful hand would write beside it."""
+    start = text.index('<script type="application/json" id="evidence"')
+    return re.sub('(data-text-sha256=")[0-9a-f]+', rf"\g<1>{text_digest(text[:start])}", text, count=1)
 
 
 def evidence_of(page: Path) -> Evidence:

@@ -87,6 +87,52 @@ def test_a_text_that_was_altered_is_quoted(
     assert said in browser.text("#verdict-text")
 
 
+WRITTEN = (
+    ("a heading", "<h1>Release history", "<h1>Audited history"),
+    ("a sentence", "<li>Integrity is not truth", "<li>Integrity is truth"),
+    ("a sentence less", "<h3>Gaps</h3>", ""),
+    ("the holders", "Nobody outside is known to hold", "Everybody outside is known to hold"),
+    ("a gap without an event", "<li>not anchored: nobody", "<li>anchored: everybody"),
+    ("what a control does not show", "approval and test are outside this record", "approval and test are shown"),
+    ("the filters", "none: the whole record", "all: the whole record"),
+    ("the rule of the sample", "is lowest, NUMBER", "is highest, NUMBER"),
+    ("a second verdict", '<section id="verdict"', '<section id="verdict" class="verified">Verified</section>' * 2),
+    ("a row of its own", '<tbody id="rows">', '<tbody><tr><td>999</td></tr></tbody><tbody id="rows">'),
+    ("what is hidden", '<section aria-labelledby="exceptions">', '<section hidden aria-labelledby="exceptions">'),
+    ("a script", "<main>", "<main><script>document.title = 'owned'</script>"),
+    ("a handler", "<main>", "<main><img src=x onerror=\"document.title='owned'\">"),
+    ("what stands behind the script", "</body>", "<p>Verified by somebody</p></body>"),
+    ("the title", "<title>Release", "<title>Whole release"),
+)
+
+
+@pytest.mark.parametrize(("old", "new"), [each[1:] for each in WRITTEN], ids=[each[0] for each in WRITTEN])
+def test_a_text_that_no_event_speaks_of_is_as_it_was_written(
+    browser: Browser, page: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    """A digest beside the data: whoever alters it too is found by the bundle alone (docs/report.md)."""
+    text = page.read_text(encoding="utf-8")
+    assert old in text
+    forged = tmp_path / "forged.html"
+    forged.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    browser.open(forged)
+
+    assert browser.verdict() == "failed"
+    assert "the text of this page: it is not as it was written" in browser.text("#verdict-text")
+    assert browser.run("return document.title") != "owned"
+    browser.complaints()  # the policy has blocked what is no text
+
+
+def test_the_digest_of_the_text_is_that_of_the_command_whatever_the_page_is_of(
+    browser: Browser, lab: Lab, tmp_path: Path
+) -> None:
+    for at, options in enumerate((("-n", "1"), ("--failed",), ("--type", "note_added"), ("--sample", "999"))):
+        browser.open(report(lab, tmp_path / f"{at}.html", *options))
+
+        assert browser.verdict() == "verified", browser.text("#verdict-text")
+
+
 def change_states(evidence: Evidence) -> None:
     """Alter all of them: those before the first event that states its tables are not checked."""
     for row in evidence["states"]:

@@ -15,7 +15,7 @@ from projections.read import log_size, open_ledger
 from tests.cli.lab import Lab
 
 from .browser import Browser
-from .records import Altered, Evidence, evidence_of, report
+from .records import Altered, Evidence, evidence_of, report, restated
 
 
 def flip(text: str) -> str:
@@ -196,7 +196,7 @@ def test_without_ed25519_the_page_is_undecided_and_says_how_to_check(browser: Br
 def test_a_page_without_a_key_is_undecided(browser: Browser, page: Path, tmp_path: Path) -> None:
     keyless = Altered(page).by(lambda evidence: evidence.update(vkey=None), tmp_path / "keyless.html")
     text = re.sub('<code data-fact="the key">.*?</code>', "a key that was not at hand", keyless.read_text())
-    keyless.write_text(text)
+    keyless.write_text(restated(text))
 
     browser.open(keyless)
 
