@@ -5,11 +5,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from .browser import Browser
-from .records import long_history, record, report
+from .records import Altered, long_history, record, report
 
 _PAGE = re.compile(rb"/Type\s*/Page\b(?!s)")
 _FOCUSED = """
@@ -185,3 +186,49 @@ def test_words_of_the_sample_are_not_cut_on_a_narrow_screen(browser: Browser, pa
     browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     assert right <= 320
+
+
+# Colours that stay within a pixel: text against the nearest background that is not transparent.
+CONTRASTS = r"""
+const light = (channels) => {
+  const [r, g, b] = channels.map((c) => (c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const numbers = (colour) => colour.match(/[\d.]+/g).map(Number);
+const behind = (node) => {
+  for (let at = node; at; at = at.parentElement) {
+    const [r, g, b, alpha = 1] = numbers(getComputedStyle(at).backgroundColor);
+    if (alpha) return [r, g, b];
+  }
+  return [255, 0, 255];
+};
+const found = {};
+for (const node of document.querySelectorAll('body *')) {
+  const says = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+  if (!node.getClientRects().length || !(says || /^(input|select)$/.test(node.localName))) continue;
+  const style = getComputedStyle(node);
+  const ink = numbers(node.namespaceURI.endsWith('svg') ? style.fill : style.color).slice(0, 3);
+  const [high, low] = [light(ink), light(behind(node))].sort((a, b) => b - a);
+  found[`${node.localName}.${node.getAttribute('class')} ${ink}`] = (high + 0.05) / (low + 0.05);
+}
+return found;
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("damaged", [False, True], ids=["good", "damaged"])
+def test_every_text_stands_out_from_its_ground(
+    browser: Browser, page: Path, tmp_path: Path, scheme: str, *, damaged: bool
+) -> None:
+    """WCAG 2.1, 1.4.3: 4.5 to 1, red rows, labels of lanes, fields and buttons too."""
+    shown = Altered(page).by(lambda evidence: evidence["events"].pop(7), tmp_path / "bad.html") if damaged else page
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    browser.open(shown)
+    browser.bad_rows()
+
+    contrasts: dict[str, float] = browser.run(CONTRASTS)
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+    assert len(contrasts) > 20
+    assert {name: ratio for name, ratio in contrasts.items() if ratio < 4.5} == {}
