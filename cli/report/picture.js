@@ -223,7 +223,10 @@ async function sayPicture() {
 function momentOf(text) {
   const match = /^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?)?Z?$/.exec(text);
   if (!match) return null;
-  return `${match[1]}T${match[2] || "00:00"}:${match[3] || "00"}.${(match[4] || "").slice(0, 6).padEnd(6, "0")}Z`;
+  const second = `${match[1]}T${match[2] || "00:00"}:${match[3] || "00"}`;
+  const read = new Date(`${second}Z`);
+  if (Number.isNaN(read.getTime()) || !read.toISOString().startsWith(second)) return null; // 31 February, 24:00
+  return `${second}.${(match[4] || "").slice(0, 6).padEnd(6, "0")}Z`;
 }
 
 let states = [];
@@ -247,6 +250,16 @@ function readTable(text) {
     answer.textContent = "Name an event number, or a time in UTC like 2026-03-01T12:00:00Z.";
     return;
   }
+  const end = lines[lines.length - 1];
+  if (number !== null && number >= evidence.size) {
+    answer.textContent = `There is no event ${number}: the record has the events 0 to ${evidence.size - 1}.`;
+    return;
+  }
+  // Events behind the last one here may have changed the tables.
+  if (end.index < evidence.size - 1 && (number === null ? moment > end.recorded_at : number > end.index)) {
+    answer.textContent = `That lies behind event ${end.index}, the last of this page.`;
+    return;
+  }
   const past = states.filter((state) => (number === null ? state.since <= moment : state.number <= number));
   const tables = new Map();
   for (const state of past) tables.set(state.stream, state);
@@ -255,7 +268,10 @@ function readTable(text) {
     return;
   }
   const last = past[past.length - 1];
-  answer.textContent = `The last change of a table up to then is event ${last.number}, of ${last.since}.`;
+  const begins = !evidence.whole && last.number === lines[0].index;
+  answer.textContent = begins
+    ? `Up to then no table changed after event ${last.number}, the first of this page.`
+    : `The last change of a table up to then is event ${last.number}, of ${last.since}.`;
   for (const stream of new Set(states.map((state) => state.stream))) {
     const state = tables.get(stream);
     for (const [vsn, status] of (state && state.rows) || [])

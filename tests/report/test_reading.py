@@ -85,6 +85,46 @@ def test_the_cursor_reads_the_table_that_versions_gives(browser: Browser, lab: L
         assert answer.code == 0
 
 
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        ("999999", "There is no event 999999"),
+        ("2026-02-31", "Name an event number"),
+        ("2026-13-45T00:00:00Z", "Name an event number"),
+        ("2026-09-21T24:00:00Z", "Name an event number"),
+        ("2020-01-01", "That lies before the first event"),
+    ],
+)
+def test_a_moment_that_versions_refuses_has_no_table(
+    browser: Browser, lab: Lab, page: Path, moment: str, said: str
+) -> None:
+    browser.open(page)
+    _ask(browser, moment)
+
+    assert lab.run("versions", "--at", moment).code == 1
+    assert browser.text("#at-answer").startswith(said)
+    assert browser.cells("#at-rows") == []
+
+
+def test_a_page_of_some_events_has_no_table_behind_its_last(browser: Browser, lab: Lab, tmp_path: Path) -> None:
+    """Events behind it may have changed the tables."""
+    browser.open(report(lab, tmp_path / "some.html", "--since", "8", "--until", "20"))
+    answers = []
+    for moment in ("8", "20", "21", "2030-01-01"):
+        _ask(browser, moment)
+        answers.append((browser.text("#at-answer"), bool(browser.cells("#at-rows"))))
+
+    assert answers[0] == ("Up to then no table changed after event 8, the first of this page.", True)
+    assert answers[1][1]
+    assert answers[2:] == [("That lies behind event 20, the last of this page.", False)] * 2
+
+
+def _ask(browser: Browser, moment: str) -> None:
+    browser.run(
+        "document.getElementById('at-text').value = arguments[0]; document.getElementById('at').requestSubmit()", moment
+    )
+
+
 def test_the_slider_steps_through_the_changes(browser: Browser, lab: Lab, page: Path) -> None:
     browser.open(page)
     browser.run(
