@@ -14,6 +14,7 @@ from pathlib import Path
 from cli import bootstrap
 from cli.listing import check_version, filter_of
 from cli.options import FilterOptions
+from cli.plain_text import plain
 from cli.reading import meant, now
 from cli.report.bundle_record import key_in_bundle, record_of_bundle
 from cli.report.model import Origin, Report, Wanted, gather
@@ -62,8 +63,10 @@ def report_asked(asked: AskedReport, *, wanted: FilterOptions, session: Session)
     """
     if asked.output is None:
         raise ReportChoiceError("a report needs -o FILE.html")
-    if asked.seed is not None and asked.sample is None:
-        raise ReportChoiceError("--seed is for --sample")
+    if asked.output == "-":
+        raise ReportChoiceError("a report is a file, and - names none")
+    if asked.seed is not None:
+        _check_seed(asked.seed, asked.sample)
     if wanted.vsn is not None:
         check_version(wanted.vsn)
     given = None if asked.vkey is None else Vkey.parse(asked.vkey)
@@ -80,6 +83,14 @@ def report_asked(asked: AskedReport, *, wanted: FilterOptions, session: Session)
     desk.write_file(target, (page(report).encode(),))
     _tell(report, target, session)
     return 0
+
+
+def _check_seed(seed: str, sample: int | None) -> None:
+    """Refuse a seed that a reader could not copy from the page and draw with again."""
+    if sample is None:
+        raise ReportChoiceError("--seed is for --sample")
+    if plain(seed) != seed or seed != " ".join(seed.split()) or not seed:
+        raise ReportChoiceError("a seed is text that a reader of the page can copy: no control or invisible characters")
 
 
 def _origin(source: str, given: Vkey | None, found: Vkey | None, key_from: str) -> Origin:

@@ -209,6 +209,13 @@ def test_what_is_no_bundle_is_refused(lab: Lab, tmp_path: Path) -> None:
     [
         ((), "a report needs -o FILE.html"),
         (("-o", "page.html", "--seed", "x"), "--seed is for --sample"),
+        (("-o", "-"), "a report is a file"),
+        (("-o", "page.html", "--sample", "2", "--seed", ""), "a seed is text that a reader of the page can copy"),
+        (("-o", "page.html", "--sample", "2", "--seed", "a\nb"), "a seed is text that a reader of the page can copy"),
+        (
+            ("-o", "page.html", "--sample", "2", "--seed", "a\u200b"),
+            "a seed is text that a reader of the page can copy",
+        ),
         (("-o", "page.html", "--vsn", "4.4"), "a version is"),
         (("-o", "page.html", "--vkey", "none"), "a vkey is"),
         (("-o", "page.html", "--node", "emqx@elsewhere"), "registered: "),
