@@ -7,6 +7,7 @@ const COLUMNS = ["index", "recorded_at", "node", "rehearsal", "type", "verb", "v
 let lines = [];
 let shown = [];
 let drawn = 0;
+let remarks = { by: new Map(), events: new Map() };
 let order = { column: "index", down: false };
 
 function csvOf(rows) {
@@ -52,6 +53,7 @@ function refresh() {
   const value = (line) => (line[order.column] === null ? "" : line[order.column]);
   shown = wantedLines().sort((a, b) => (value(a) < value(b) ? -sign : value(a) > value(b) ? sign : a.index - b.index));
   drawn = 0;
+  readRemarks();
   byId("rows").replaceChildren();
   drawRows(ROWS);
   drawAttempts();
@@ -82,8 +84,28 @@ function rowOf(line) {
   const node = labelOf(line, line.stream);
   const cells = [timeCell(line.recorded_at), ...[node, line.words, who, line.reason || "", line.ticket || ""].map(cellOf)];
   for (const at of [2, 4, 5]) cells[at].className = "long";
-  cells[2].append(...marks.map((mark) => element("strong", { class: "tag" }, mark)));
+  cells[2].append(...marks.map((mark) => element("strong", { class: "tag" }, mark)), ...remarksOn(line));
   return element("tr", { id: `event-${line.index}`, class: bad.has(line.index) ? "bad" : "" }, element("td", {}, open), ...cells);
+}
+
+// Notes and corrections stand beside the event that they are about, and name it.
+const aboutOf = (line) => (line.type === "note_added" ? line.envelope.data.event_id : null);
+function remarksOn(line) {
+  const link = (words, other) => element("a", { class: "tag", href: `#event-${other.index}`, "data-event": other.index }, words);
+  const made = remarks.by.get(line.event_id) || [];
+  const about = remarks.events.get(aboutOf(line));
+  return [
+    ...made.map((note) => link(visible(`${note.envelope.data.kind}: event ${note.index}`), note)),
+    ...(about ? [link(`about event ${about.index}`, about)] : []),
+  ];
+}
+
+function readRemarks() {
+  remarks = { by: new Map(), events: new Map() };
+  const notes = lines.filter(aboutOf);
+  const wanted = new Set(notes.map(aboutOf));
+  for (const line of lines) if (wanted.has(line.event_id)) remarks.events.set(line.event_id, line);
+  for (const note of notes) remarks.by.set(aboutOf(note), [...(remarks.by.get(aboutOf(note)) || []), note]);
 }
 
 async function toggle(button, line) {

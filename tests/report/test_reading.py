@@ -220,6 +220,22 @@ def test_what_no_record_takes_is_refused_and_printed_harmlessly(lab: Lab, reason
     assert all(line.isprintable() for line in done.err.splitlines())
 
 
+def test_notes_and_corrections_stand_beside_the_event_that_they_are_about(browser: Browser, tmp_path: Path) -> None:
+    """Nothing is ever edited: who reads the original finds what sets it right, and the other way round."""
+    lab = record(tmp_path / "host", longest_history(12))
+    assert lab.run("note", "3", "seen by the owner").code == 0
+    assert lab.run("note", "3", "it was the other host", "--corrects").code == 0
+
+    browser.open(report(lab, tmp_path / "page.html"))
+    links = {
+        row: browser.run(f"return [...document.querySelectorAll('#event-{row} a.tag')].map((a) => a.textContent)")
+        for row in (2, 3, 12, 13)
+    }
+
+    assert browser.verdict() == "verified"
+    assert links == {2: [], 3: ["note: event 12", "correction: event 13"], 12: ["about event 3"], 13: ["about event 3"]}
+
+
 def test_each_event_gives_its_bytes(browser: Browser, lab: Lab, page: Path) -> None:
     browser.open(page)
     browser.run("document.querySelector('#event-3 button').click()")
