@@ -69,6 +69,17 @@ class NoteKindError(TipError):
         )
 
 
+class EventOutsideError(TipError):
+    """The table of events holds others than those that the tree counts."""
+
+    def __init__(self, size: int, *, stored: int) -> None:
+        super().__init__(
+            "events lie outside the tree, or are missing from it",
+            fact=f"the tree has {size} events, the table of events {stored}: nobody signed for the difference",
+        )
+        self.size, self.stored = size, stored
+
+
 class TileMissingError(TipError):
     """A tile of the tree is not in the database."""
 
@@ -121,6 +132,7 @@ class SignedTree:
         signed = row[0] if row else 0
         if signed != size:
             raise CheckpointDiffersError(size, signed=signed)
+        _require_no_others(c, size)
         if row and not isinstance(row[1], bytes):
             raise NoteKindError(size)
         held = self._guard.read()
@@ -210,6 +222,17 @@ class SignedTree:
 
     def _open(self, note: bytes) -> Checkpoint:
         return open_checkpoint(note, logs=(self._signer,)).checkpoint
+
+
+def _require_no_others(c: SQLiteCursor, size: int) -> None:
+    """Refuse an event without a leaf: a fold would take it for signed. The rows are numbered from 1 without a gap."""
+    c.execute("SELECT (SELECT MIN(rowid) FROM stored_events), (SELECT MAX(rowid) FROM stored_events)")
+    if tuple(c.fetchone()) == ((1, size) if size else (None, None)):
+        return
+    c.execute("SELECT COUNT(*) FROM stored_events")
+    stored = c.fetchone()[0]
+    if stored != size:
+        raise EventOutsideError(size, stored=stored)
 
 
 def _read_back(c: SQLiteCursor, size: int, states: Sequence[bytes]) -> None:

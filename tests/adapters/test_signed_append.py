@@ -13,7 +13,7 @@ import pytest
 
 from ledger.adapters.keys import LogKey
 from ledger.adapters.ledger_folder import LedgerFolder, create_folder
-from ledger.adapters.sqlite_tree import ReadBackError, TileMissingError
+from ledger.adapters.sqlite_tree import EventOutsideError, ReadBackError, TileMissingError
 from ledger.adapters.tip_guard import (
     CheckpointDiffersError,
     GuardAccessError,
@@ -206,6 +206,31 @@ def test_a_dropped_checkpoint_is_found(folder: LedgerFolder) -> None:
     change(folder, "DELETE FROM log_checkpoint WHERE size = 2")
 
     _refuses(folder, CheckpointDiffersError)
+
+
+@pytest.mark.parametrize("row", ["NULL", "-7", "99"])
+def test_an_event_outside_the_tree_is_no_rival_and_stops_every_append(folder: LedgerFolder, row: str) -> None:
+    """evidence.md 7, row 3: what nobody signed is not folded, and trying again does not help."""
+    with signed(folder) as ledger:
+        append(ledger, [1])
+    columns = "originator_id, originator_version, topic, state"
+    others = f"SELECT {row}, originator_id, 9, topic, state FROM stored_events LIMIT 1"  # noqa: S608 # numbers of ours
+    change(folder, f"INSERT INTO stored_events (rowid, {columns}) {others}")
+
+    _refuses(folder, EventOutsideError)
+    _refuses(folder, EventOutsideError, version=2)
+
+
+def test_rows_that_were_numbered_anew_are_as_good(folder: LedgerFolder) -> None:
+    """The number of a row proves nothing: a copy of the tables may have others."""
+    with signed(folder) as ledger:
+        append(ledger, [1])
+    change(folder, "UPDATE stored_events SET rowid = 5")
+
+    with signed(folder) as ledger:
+        append(ledger, [2])
+
+    assert [checkpoint.size for checkpoint in checkpoints(folder)] == [1, 2]
 
 
 def test_a_flipped_tile_is_found_before_anything_is_signed(folder: LedgerFolder) -> None:
