@@ -236,23 +236,27 @@ def _read(path: Path, texts: frozenset[str]) -> _File:
             str(path), "`policy` is no table", fact=f"policy = {policy!r}", hint="write it as a section: [policy]"
         )
     for name, value in record.items():
-        _check(path, name, value, dict.fromkeys(texts, str))
+        _check(path, name, value, dict.fromkeys(texts, str), sections=("policy",))
     for name, value in policy.items():
         _check(path, name, value, _POLICY)
     return _File(path, record | policy)
 
 
-def _check(path: Path, name: str, value: object, known: Mapping[str, type]) -> None:
+def _check(path: Path, name: str, value: object, known: Mapping[str, type], *, sections: tuple[str, ...] = ()) -> None:
     if name not in known:
         from difflib import get_close_matches  # noqa: PLC0415 # only a mistake pays for it
 
-        near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "take the line out of the file"
-        fact = f"known here: {', '.join(sorted(known))}"
-        raise SettingError(str(path), f"unknown setting {name!r}", fact=fact, hint=hint)
+        names = (*sorted(known), *sections)
+        near = get_close_matches(name, names, n=1)
+        written = f"[{near[0]}]" if near and near[0] in sections else near[0] if near else ""
+        hint = f"did you mean {written!r}?" if near else "take the line out of the file"
+        shown = (*sorted(known), *(f"[{section}]" for section in sections))
+        raise SettingError(str(path), f"unknown setting {name!r}", fact=f"known here: {', '.join(shown)}", hint=hint)
     if not _is(value, known[name]):
-        want = _WANTED[known[name]]
-        raise SettingError(str(path), f"`{name}` is not {want}", fact=f"{name} = {value!r}", hint=f"write {want}")
+        from json import dumps  # noqa: PLC0415 # as above; unlike repr it writes true and texts as TOML does
+
+        want, shown_value = _WANTED[known[name]], dumps(value, ensure_ascii=False, default=str)
+        raise SettingError(str(path), f"`{name}` is not {want}", fact=f"{name} = {shown_value}", hint=f"write {want}")
 
 
 def _is(value: object, kind: type) -> bool:

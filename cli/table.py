@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from typing import Literal
 
 from cli.plain_text import plain
 from cli.session import Session
@@ -55,5 +56,7 @@ def _drawn(columns: Sequence[str], rows: Sequence[Row], *, width: int, colour: b
         # Text, not str: rich would read markup in what operators wrote.
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
     drawn = StringIO()
-    Console(file=drawn, width=width, force_terminal=True, no_color=not colour, highlight=False).print(table)
+    # Without a colour system rich writes no escape sequence at all, where no_color leaves bold.
+    system: Literal["auto"] | None = "auto" if colour else None
+    Console(file=drawn, width=width, force_terminal=True, color_system=system, highlight=False).print(table)
     return drawn.getvalue()

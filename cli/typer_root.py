@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from cli.error_report import as_json, as_text
 from cli.errors import CommandLineError, InterruptedByUserError, UnexpectedError
-from cli.exit_codes import USAGE, exit_code
+from cli.exit_codes import DONE, USAGE, exit_code
 from cli.groups import Command
 from cli.spread import Runner, callback_for_root, spread
 from cli.terminal import drop_output
@@ -67,6 +67,8 @@ def run_line(line: Sequence[str], *, commands: Mapping[str, str], run: Runner) -
         error: LedgerError = _usage(exc)
     except (typer.Abort, KeyboardInterrupt):
         error = InterruptedByUserError()
+    except SystemExit:  # so Click ends where the reader of a help text has gone away (`| head`); nothing else does
+        return DONE
     except Exception as exc:  # noqa: BLE001 # before a command runs: a help text that cannot be written, and what nobody foresaw
         error = UnexpectedError(exc)
         if isinstance(exc, OSError):

@@ -198,7 +198,7 @@ def _check_readable(path: Path) -> None:
     try:
         with path.open("rb"):
             return
-    except FileNotFoundError as exc:
+    except (FileNotFoundError, NotADirectoryError) as exc:
         raise LedgerNotFoundError(path) from exc
     except OSError as exc:
         raise LedgerUnreadableError(path, exc.strerror or str(exc)) from exc

@@ -207,7 +207,9 @@ def test_a_home_that_is_not_there(bare: Lab) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("polcy = 1", "unknown setting"),
+        ("colour = 1", "known here: driver, group, node, root, [policy]"),
+        ("[polcy]\nrequire_reason = true", "did you mean '[policy]'?"),
+        ("[policy]\nholders = true", "holders = true"),
         ("[policy]\nrequire_raeson = true", "did you mean 'require_reason'?"),
         ('[policy]\nrequire_reason = "yes"', "is not true or false"),
         ("policy = 1", "is no table"),

@@ -124,6 +124,13 @@ def test_no_ledger_says_where_it_was_looked_for(tmp_path: Path) -> None:
     assert "init" in caught.value.hint
 
 
+def test_a_file_in_the_place_of_the_folder_is_no_ledger(tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_text("")
+
+    with pytest.raises(LedgerNotFoundError), open_ledger(tmp_path / "ledger"):
+        pass
+
+
 def test_a_folder_in_the_place_of_the_ledger_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").mkdir()
 
