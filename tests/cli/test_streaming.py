@@ -29,7 +29,7 @@ def grown(lab: Lab) -> Lab:
     return lab
 
 
-@pytest.mark.parametrize("arguments", (*LISTS, ("--help",), ("log", "--help")), ids=" ".join)
+@pytest.mark.parametrize("arguments", [*LISTS, ("--help",), ("log", "--help")], ids=" ".join)
 def test_a_reader_that_leaves_after_a_line_ends_a_list_quietly(grown: Lab, arguments: tuple[str, ...]) -> None:
     """``release-ledger log | head -1`` under ``set -o pipefail``."""
     reading, writing = os.pipe()
