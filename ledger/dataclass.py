@@ -2,8 +2,9 @@
 
 ``from ledger.dataclass import dataclass, field, fields, replace`` gives what the standard module
 of that name gives, and to a type checker it is that module. When the program runs, all classes
-share one set of methods, and each has a small table of its fields. The standard decorator writes
-six methods as text for every class and compiles them: for the classes that one change loads,
+share one set of methods, and each has a small table of its fields, which is made when a first
+instance asks for it: a command makes instances of a third of the classes that it loads. The
+standard decorator writes six methods as text for every class and compiles them: for the classes that one change loads,
 that took ten times the instructions of ``python -c pass`` (RULINGS 32; docs/decisions/0021).
 
 What is narrower: every class is frozen, its annotations are no strings where they say ClassVar,
@@ -117,7 +118,40 @@ class _Shaped:
         raise _standard_module().FrozenInstanceError(f"cannot delete field {name!r}")
 
 
-_METHODS = ("__init__", "__eq__", "__hash__", "__repr__", "__setattr__", "__delattr__")
+_METHODS = {
+    name: _Shaped.__dict__[name]
+    for name in ("__init__", "__eq__", "__hash__", "__repr__", "__setattr__", "__delattr__")
+}
+
+
+class _ShapeLater:
+    """Stands for the shape of a class until it is asked for; *declared* is what ``field`` said."""
+
+    def __init__(self, made: type[Any], declared: Mapping[str, _Declared], *, kw_only: bool) -> None:
+        self._made, self._declared, self._kw_only = made, declared, kw_only
+
+    def __get__(self, _: object, __: type[Any]) -> _Shape:
+        made, own, found = self._made, self._made.__dict__, dict[str, _Field]()
+        bases: Sequence[Any] = made.__mro__[:0:-1]
+        for base in bases:
+            if "__shape__" in base.__dict__:
+                found |= base.__shape__.fields
+        for name, hint in own.get("__annotations__", {}).items():
+            if getattr(hint, "__origin__", hint) is not ClassVar:
+                said = self._declared.get(name) or _Declared(own.get(name, MISSING))
+                found[name] = _Field(name, hint, self._kw_only, *said)
+        shape = made.__shape__ = _Shape(found, checked=hasattr(made, "__post_init__"))
+        return shape
+
+
+class _MatchedLater:
+    """Stands for the names of the fields that a pattern matches by position, until one does."""
+
+    def __get__(self, _: object, owner: type[_Shaped]) -> tuple[str, ...]:
+        return tuple(owner.__shape__.positional)
+
+
+_MATCHED_LATER = _MatchedLater()
 
 
 class _StandardFields:
@@ -173,35 +207,22 @@ if not TYPE_CHECKING:
 
 def _shaped(made: _Class, *, kw_only: bool) -> _Class:
     own = made.__dict__
-    found: dict[str, _Field] = {}
-    for base in made.__mro__[:0:-1]:
-        if "__shape__" in base.__dict__:
-            found |= base.__dict__["__shape__"].fields
-    for name, hint in own.get("__annotations__", {}).items():
-        if getattr(hint, "__origin__", hint) is not ClassVar:
-            found[name] = _Field(name, hint, kw_only, *_declared(made, name))
-    made.__shape__ = _Shape(found, checked=hasattr(made, "__post_init__"))
-    for name in _METHODS:
-        method = _Shaped.__dict__[name]
+    declared = {name: said for name, said in own.items() if said.__class__ is _Declared}
+    for name, said in declared.items():
+        # A default stays an attribute of the class, as in the standard.
+        if said.default is MISSING:
+            delattr(made, name)
+        else:
+            setattr(made, name, said.default)
+    for name, method in _METHODS.items():
         # Where a class has its own ``__eq__``, Python has put a None for the hash.
         if getattr(made, name) is not method and own.get(name) is None:
             setattr(made, name, method)
     if "__match_args__" not in own:
-        setattr(made, "__match_args__", tuple(made.__shape__.positional))  # noqa: B010 # a type checker takes it for constant
+        setattr(made, "__match_args__", _MATCHED_LATER)  # noqa: B010 # a type checker takes it for constant
+    made.__shape__ = _ShapeLater(made, declared, kw_only=kw_only)
     made.__dataclass_fields__ = _STANDARD_FIELDS
     return made
-
-
-def _declared(made: type[Any], name: str) -> _Declared:
-    """Return what the class says of its field; its default stays an attribute of the class, as in the standard."""
-    said = made.__dict__.get(name, MISSING)
-    if not isinstance(said, _Declared):
-        return _Declared(said)
-    if said.default is MISSING:
-        delattr(made, name)
-    else:
-        setattr(made, name, said.default)
-    return said
 
 
 def _standard_module() -> Any:  # noqa: ANN401 # a module
