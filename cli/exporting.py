@@ -19,7 +19,7 @@ from cli.listing import check_version, event_at, filter_of, print_texts, started
 from cli.notes import Notes, notes_of
 from cli.options import ExportFormat, ExportOptions, FilterOptions
 from cli.outside import held_outside
-from cli.reading import ask, ask_for_lines, meant, now
+from cli.reading import ask, ask_for_lines, now, require_in_history
 from cli.render_log import event_json
 from cli.session import Session
 from ledger.application.bundle import BundleFile, Contents, Scope, choose_sample, readable_json
@@ -193,8 +193,7 @@ def _matching(view: View, wanted: FilterOptions, session: Session, *, oldest_fir
     node = session.options.node
     if wanted.vsn is not None:
         check_version(wanted.vsn)
-    if node is not None:
-        meant(view.nodes(), session)
+    require_in_history(view, node)
     return view.lines(filter_of(wanted, view, node), oldest_first=oldest_first)
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from cli.notes import Notes, notes_of
 from cli.options import FilterOptions
 from cli.personal import Personal, personal_in
-from cli.reading import Moment, as_then, ask_for_lines, meant, now
+from cli.reading import Moment, as_then, ask_for_lines, now, require_in_history
 from cli.render_log import event_json, one_line, paragraphs
 from cli.session import Session
 from cli.wrapping import fitted
@@ -59,8 +59,7 @@ def list_events(
 
     def question(view: View, ledger: sqlite3.Connection) -> _Listed:
         then, moment = as_then(view, ledger, at) if at is not None else (view, None)
-        if session.settings.node.value is not None:
-            meant(then.nodes(), session)
+        require_in_history(then, session.settings.node.value)
         lines = then.lines(filter_of(wanted, then, session.settings.node.value))
         return _Listed(started(lines), notes_of(then), ledger, moment)
 

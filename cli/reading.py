@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 from cli.session import Session
 from cli.whom import choose, matching, those
 from projections.catch_up import read_folder, streamed_folder
+from projections.history import HistoryFilter
 from projections.nodes import NodeTable
 from projections.roots import root_of
 from projections.sqlite import SqliteView
@@ -128,6 +129,16 @@ def as_then(view: View, ledger: sqlite3.Connection, when: str | None) -> tuple[V
     from projections.past import PastView  # noqa: PLC0415 # only who asks for the past pays for it
 
     return PastView(view, last=moment.size - 1), moment
+
+
+def require_in_history(view: View, name: str | None) -> None:
+    """Let only the name of a node pass that history knows: one that left, or was renamed, still stands in it.
+
+    Raises: NodeUnknownError, NothingRegisteredError.
+    """
+    if name is None or next(iter(view.lines(HistoryFilter(node=name, limit=1))), None) is not None:
+        return
+    those([(node.node, node.stream, node) for node in view.nodes()], name)
 
 
 def meant(nodes: tuple[NodeTable, ...], session: Session) -> tuple[NodeTable, ...]:

@@ -15,7 +15,7 @@ from cli import bootstrap
 from cli.listing import check_version, filter_of
 from cli.options import FilterOptions
 from cli.plain_text import plain
-from cli.reading import meant, now
+from cli.reading import now, require_in_history
 from cli.report.bundle_record import key_in_bundle, record_of_bundle
 from cli.report.model import Origin, Report, Wanted, gather
 from cli.report.page import page
@@ -141,8 +141,7 @@ def _verify(bundle: Path, vkey: Vkey | None, session: Session) -> None:
 
 def _wanted(asked: AskedReport, wanted: FilterOptions, view: View, session: Session) -> Wanted:
     node = session.options.node
-    if node is not None:
-        meant(view.nodes(), session)
+    require_in_history(view, node)
     seed = asked.seed if asked.seed is not None or asked.sample is None else secrets.token_hex(_SEED_BYTES)
     return Wanted(filters=filter_of(wanted, view, node), words=_words(wanted, node), sample=asked.sample, seed=seed)
 

@@ -96,7 +96,8 @@ class HistoryFilter:
     """Which events are wanted; a part that is None or empty wants all.
 
     *since* and *until* are inclusive: a number of an event, or a time as events store it. *before*
-    is a number that no event of them reaches, whatever its time.
+    is a number that no event of them reaches, whatever its time. *node* is the name that an event
+    carries, or its stream.
     *failed* wants what did not succeed; *limit* counts from the newest.
     """
 
@@ -128,7 +129,7 @@ class HistoryFilter:
             and (self.vsn is None or self.vsn in line.vsns)
             and (self.actor is None or self.actor == line.actor)
             and (self.ticket is None or self.ticket == line.ticket)
-            and (self.node is None or self.node == line.node)
+            and (self.node is None or self.node in {line.node, line.stream})
             and (line.failed or not self.failed)
         )
 

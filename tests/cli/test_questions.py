@@ -321,6 +321,8 @@ def test_a_moved_installation_goes_on_in_its_history(trial: Lab) -> None:
     assert trial.run("verify").code == 0
     again = trial.run("register", "--root", str(moved), "--continues", "emqx@10.0.0.9", "--node", "emqx@10.0.0.9")
     assert "there already" in again.out
+    assert trial.run("log", "--oneline", "--node", name).out.splitlines()[-1].startswith("0 ")
+    assert trial.run("report", "--node", name, "-o", str(trial.folder / "former.html")).code == 0
 
 
 def test_a_move_takes_no_name_and_no_root_of_another(bare: Lab) -> None:
@@ -337,7 +339,10 @@ def test_a_move_takes_no_name_and_no_root_of_another(bare: Lab) -> None:
 
 
 def test_an_unregistered_installation_keeps_its_history(trial: Lab) -> None:
+    name = node_of(trial)
     assert trial.run("unregister", "--reason", "retired").code == 0
+    assert trial.run("log", "--oneline", "--node", name).code == 0
+    assert trial.run("log", "--node", "emqx@10.9.9.9").code == 1
 
     assert trial.run("versions").code == trial.run("upgrade", "4.4.1").code == 1
     assert trial.run("versions", "--at", "4").code == 0

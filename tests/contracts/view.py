@@ -34,7 +34,7 @@ FILTERS = st.builds(
     vsn=st.none() | st.sampled_from(VSNS),
     actor=st.none() | st.sampled_from(("os:0", "os:1")),
     ticket=st.none() | st.sampled_from(("CHG-1", "CHG-3", "none")),
-    node=st.none() | st.sampled_from(("emqx@a", "emqx@b")),
+    node=st.none() | st.sampled_from(("emqx@a", "emqx@b", "release:emqx@a", "release:emqx@b:rehearsal:0123abcd")),
     failed=st.booleans(),
     limit=st.none() | st.integers(1, 5),
 )
