@@ -8,7 +8,6 @@ can deceive this check; an auditor brings his own key or policy.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -134,12 +133,14 @@ def own_guard(folder: Path) -> Guard | None:
 
     None is for a ledger in PostgreSQL that this host only reads.
     """
-    places, data = places_at(_folder_of(folder) or folder), None
+    places = places_at(_folder_of(folder) or folder)
     if places.address and not places.guarded:
         return None
-    with suppress(GuardAccessError):
-        data = places.guard.read()
-    return Guard(name=f"the tip guard {places.tip / 'tip'}", data=data)
+    name = f"the tip guard {places.tip / 'tip'}"
+    try:
+        return Guard(name=name, data=places.guard.read())
+    except GuardAccessError as exc:
+        return Guard(name=name, data=None, lacking=f"it cannot be read: {exc.fact}; {exc.hint}")
 
 
 def has_guard(folder: Path) -> bool:

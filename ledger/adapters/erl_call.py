@@ -221,7 +221,9 @@ def _temporary_folder(runner: Runner | None) -> Path:
     # Not tempfile and shutil: their import takes longer than the call.
     named = os.environ.get("TMPDIR")
     folders = (Path(folder).absolute() for folder in ((named,) if named else ()) + _TEMPORARY)
-    return next((folder for folder in folders if folder.is_dir() and _can_enter(folder, runner)), Path("/"))
+    # os.path.isdir says no where it may not look, which Path.is_dir raises.
+    usable = (folder for folder in folders if os.path.isdir(folder) and _can_enter(folder, runner))  # noqa: PTH112 # so
+    return next(usable, Path("/"))
 
 
 def _can_enter(folder: Path, runner: Runner | None) -> bool:

@@ -149,7 +149,7 @@ def find_program(files: Installation) -> Path:
     except FileNotReadError as exc:
         raise NoErlCallError(files.root) from exc
     for program in (*(files.root / folder / _PROGRAM for folder in folders), _ELSEWHERE):
-        if program.is_file() and os.access(program, os.X_OK):
+        if os.path.isfile(program) and os.access(program, os.X_OK):  # noqa: PTH113 # unlike pathlib, it says no where it may not look
             return program
     raise NoErlCallError(files.root)
 

@@ -96,4 +96,5 @@ def _is(entry: os.DirEntry[str], *, folders: bool) -> bool:
 def _why(path: Path, cause: OSError | ValueError) -> str:
     if isinstance(cause, ValueError):
         return "its name holds a zero byte or half a character"
-    return "it is a link" if path.is_symlink() else f"the system says: {cause.strerror}"
+    is_link = os.path.islink(path)  # noqa: PTH114 # unlike pathlib, it says no where it may not look
+    return "it is a link" if is_link else f"the system says: {cause.strerror}"

@@ -261,7 +261,7 @@ class _Audit:
     def _check_history(self) -> None:
         guard = self._trust.guard
         if guard is not None and guard.data is None:
-            self._findings.find(Level.HISTORY, Verdict.UNDECIDED, guard.name, "the tip guard is not there")
+            self._findings.find(Level.HISTORY, Verdict.UNDECIDED, guard.name, guard.lacking)
         elif guard is None and Level.HISTORY in self._levels() and self._is_uncompared():
             what = "there is no earlier note to compare it with"
             self._findings.find(Level.HISTORY, Verdict.UNDECIDED, "the history", what)

@@ -22,10 +22,11 @@ from ledger.tlog.vkey import KeyType
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """The tip guard of a host: *data* None where its file is missing."""
+    """The tip guard of a host: *data* None where there is nothing to read, and *lacking* says why."""
 
     name: str
     data: bytes | None
+    lacking: str = "the tip guard is not there"
 
 
 @dataclass(frozen=True, kw_only=True)

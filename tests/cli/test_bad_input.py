@@ -168,6 +168,19 @@ def test_a_folder_that_may_only_be_read_is_read(lab: Lab) -> None:
     assert (answer.code, answer.out) == (0, "Installed versions:\n* 4.4.0\tpermanent\n")
 
 
+def test_a_reader_for_whom_the_tip_guard_is_closed_is_told_so(lab: Lab) -> None:
+    """As for a member of the group that may read the ledger: the guard is its owner's alone (RULINGS 9)."""
+    lab.run("verify")
+    for path in (lab.ledger, *lab.ledger.iterdir()):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+    with closed_to_this_process(lab.ledger.with_name(f"{lab.ledger.name}.tip")):
+        answer = lab.run("verify")
+
+    assert answer.code == 3
+    assert "it cannot be read: the system says: Permission denied; run as the user who owns the ledger" in answer.out
+
+
 @contextmanager
 def closed_to_this_process(folder: Path) -> Iterator[None]:
     """Take the right to look into *folder* away."""
