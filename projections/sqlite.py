@@ -162,7 +162,12 @@ def _bound(at: int | None) -> int:
     return 2**62 if at is None else at
 
 
-_CONDITIONS = (("actor", "actor = ?"), ("ticket", "ticket = ?"), ("node", "? IN (node, stream)"), ("vsn", "concerns.vsn = ?"))
+_CONDITIONS = (
+    ("actor", "actor = ?"),
+    ("ticket", "ticket = ?"),
+    ("node", "? IN (node, stream)"),
+    ("vsn", "concerns.vsn = ?"),
+)
 
 
 def _number(wanted: HistoryFilter) -> str:
