@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cli import bootstrap
 from cli.changing import agreed, catch_up, why
 from cli.errors import NotConfirmedError
-from cli.options import RecoverOptions
+from cli.installation_options import RecoverOptions
 from cli.outside import held_outside, refuse_standing_alarms
 from cli.session import Session
 from ledger.application.anchoring import unheld

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from cli.exit_codes import DIFFERENT, DONE
 from cli.live import look_at
-from cli.options import RowOptions
 from cli.plain_text import plain
+from cli.read_options import RowOptions
 from cli.reading import Answer, ask, tables_at
 from cli.render_versions import versions_json, versions_text
 from cli.rows import rows_of, told_of

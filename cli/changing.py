@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 from cli import bootstrap
 from cli.errors import InterruptedByUserError, NotConfirmedError
-from cli.options import ChangeOptions, FleetOptions, InstallationOptions, LeaveOptions, Overridable, RecoverOptions
+from cli.options import ChangeOptions, Overridable
 from cli.outside import held_outside
 from cli.render_change import outcome_json, plan_text, warning_text
 from cli.session import Session
@@ -29,9 +29,11 @@ from ledger.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
     from cli.config import Setting
+    from cli.fleet_options import FleetOptions
+    from cli.installation_options import InstallationOptions, RecoverOptions
+    from cli.options import LeaveOptions
 
-
-Reasoned = ChangeOptions | RecoverOptions | InstallationOptions
+    Driven = ChangeOptions | RecoverOptions | InstallationOptions
 
 
 class OverrideReasonError(UsageError):
@@ -104,7 +106,7 @@ def change(
     return 0
 
 
-def why(options: Reasoned | LeaveOptions | FleetOptions, session: Session) -> tuple[str | None, str | None]:
+def why(options: "Driven | LeaveOptions | FleetOptions", session: Session) -> tuple[str | None, str | None]:
     """Return reason and ticket, from the command line or the environment.
 
     Raises: PolicyError where policy demands one that is not given.
@@ -119,7 +121,7 @@ def why(options: Reasoned | LeaveOptions | FleetOptions, session: Session) -> tu
     return reason, ticket
 
 
-def allowed_by(options: ChangeOptions | RecoverOptions, *, reason: str | None) -> tuple[str, ...]:
+def allowed_by(options: "ChangeOptions | RecoverOptions", *, reason: str | None) -> tuple[str, ...]:
     """Return what is to be overridden.
 
     Raises: OverrideReasonError.
@@ -130,7 +132,7 @@ def allowed_by(options: ChangeOptions | RecoverOptions, *, reason: str | None) -
     return allowed
 
 
-def driver_of(options: Reasoned, session: Session) -> str:
+def driver_of(options: "Driven", session: Session) -> str:
     """Return the driver in force."""
     return str(options.driver) if options.driver else session.settings.driver.value
 

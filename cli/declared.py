@@ -6,7 +6,7 @@ command line by them alone; completion and manual pages are made of them.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
 
 class Option:
@@ -37,9 +37,13 @@ class Argument:
 class Group:
     """Options that commands share: its subclasses name them, with their defaults.
 
+    *changes* says of a subclass that its commands call a node and change an installation.
+
     What a frozen dataclass would be, without the cost of making one: nine of them took more of a
     start than reading the log.
     """
+
+    changes: ClassVar[bool] = False
 
     def __init__(self, **values: object) -> None:
         self.__dict__.update(values)

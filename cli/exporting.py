@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cli import bootstrap
-from cli.listing import check_version, event_at, filter_of, print_texts, started
+from cli.export_options import ExportFormat, ExportOptions
+from cli.listing import event_at, filter_of, print_texts, started
 from cli.notes import Notes, notes_of
-from cli.options import ExportFormat, ExportOptions, FilterOptions
 from cli.outside import held_outside
-from cli.reading import ask, ask_for_lines, now, require_in_history
+from cli.read_options import FilterOptions
+from cli.reading import ask, ask_for_lines, check_version, now, require_in_history
 from cli.render_log import event_json
 from cli.session import Session
 from ledger.application.bundle import BundleFile, Contents, Scope, choose_sample, readable_json

@@ -6,34 +6,10 @@ Both readers of a command line use it: Typer's, and ``straight.py``.
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-from cli.declared import Argument, Option
-from cli.options import (
-    ChangeOptions,
-    Everywhere,
-    ExportOptions,
-    FilterOptions,
-    FleetOptions,
-    InstallationOptions,
-    LeaveOptions,
-    NodeOptions,
-    ReadOptions,
-    RecoverOptions,
-    RowOptions,
-)
+from cli.declared import Argument, Group, Option
+from cli.options import Everywhere
 
 Command = Callable[..., int]
-GROUPS = (
-    ChangeOptions,
-    RecoverOptions,
-    InstallationOptions,
-    LeaveOptions,
-    ReadOptions,
-    FilterOptions,
-    ExportOptions,
-    RowOptions,
-    NodeOptions,
-    FleetOptions,
-)
 REQUIRED = object()
 
 
@@ -48,7 +24,8 @@ class Parameter(NamedTuple):
 
 def groups_of(command: Command) -> Mapping[str, type[Any]]:
     """Return the groups that *command* takes, by the names of its parameters; its session is the last."""
-    groups = {name: kind for name, kind in command.__annotations__.items() if kind in GROUPS}
+    hints = command.__annotations__.items()
+    groups = {name: kind for name, kind in hints if isinstance(kind, type) and issubclass(kind, Group)}
     return groups | {"session": Everywhere}
 
 

@@ -14,9 +14,9 @@ from shutil import which
 from typing import NamedTuple
 
 from cli.notes import Notes, notes_of
-from cli.options import FilterOptions
 from cli.personal import Personal, personal_in
-from cli.reading import Moment, as_then, ask_for_lines, now, require_in_history
+from cli.read_options import FilterOptions
+from cli.reading import Moment, as_then, ask_for_lines, check_version, now, require_in_history
 from cli.render_log import event_json, one_line, paragraphs
 from cli.session import Session
 from cli.wrapping import fitted
@@ -164,16 +164,6 @@ def event_at(ledger: sqlite3.Connection, number: int) -> StoredEvent:
     Raises: EntryError.
     """
     return next(read_events(ledger, start=number, stop=number + 1))
-
-
-def check_version(text: str) -> None:
-    """Refuse a text that is no version.
-
-    Raises: VsnError.
-    """
-    from ledger.domain.version import Vsn  # noqa: PLC0415 # only a list of one release pays for it
-
-    Vsn.parse(text)
 
 
 def filter_of(wanted: FilterOptions, view: View, node: str | None) -> HistoryFilter:

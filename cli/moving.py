@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from cli import bootstrap, drivers
 from cli.changing import catch_up, confirm, why
 from cli.discovery import node_name
+from cli.installation_options import InstallationOptions
 from cli.live import handler_of
-from cli.options import InstallationOptions, LeaveOptions
+from cli.options import LeaveOptions
 from cli.outside import held_outside
 from cli.registering import root_of
 from cli.session import Session

@@ -5,9 +5,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cli.listing import check_version
-from cli.options import NodeOptions, NodeOrder
-from cli.reading import Answer, ask, matched, now
+from cli.fleet_options import NodeOptions, NodeOrder
+from cli.reading import Answer, ask, check_version, matched, now
 from cli.render_versions import node_label
 from cli.session import Session
 from cli.table import table_text

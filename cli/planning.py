@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from cli import bootstrap
 from cli.changing import catch_up, why
+from cli.fleet_options import FleetOptions
 from cli.node_list import NOTHING
-from cli.options import FleetOptions
 from cli.outside import held_outside
 from cli.plain_text import plain
 from cli.reading import ask, matched, now

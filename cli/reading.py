@@ -160,3 +160,13 @@ def matched(nodes: tuple[NodeTable, ...], session: Session) -> tuple[NodeTable, 
 def now() -> datetime:
     """Return the present moment, for the times that users name."""
     return datetime.now(UTC)
+
+
+def check_version(text: str) -> None:
+    """Refuse a text that is no version.
+
+    Raises: VsnError.
+    """
+    from ledger.domain.version import Vsn  # noqa: PLC0415 # only a list of one release pays for it
+
+    Vsn.parse(text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cli import bootstrap, drivers
 from cli.changing import agreed, allowed_by, catch_up, driver_of, why
 from cli.exit_codes import DONE
-from cli.options import RecoverOptions
+from cli.installation_options import RecoverOptions
 from cli.outside import held_outside
 from cli.session import Session
 from ledger.application.ports import NodeDownError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cli import bootstrap
 from cli.changing import catch_up, why
-from cli.options import RecoverOptions
+from cli.installation_options import RecoverOptions
 from cli.outside import held_outside, refuse_standing_alarms
 from cli.session import Session
 from ledger.domain.ledger_events import LEDGER_STREAM, LedgerRefilled

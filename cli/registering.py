@@ -13,7 +13,7 @@ from pathlib import Path
 from cli import bootstrap, drivers, ledger_place
 from cli.changing import catch_up, driver_of, why
 from cli.discovery import STATED_WITH, facts_of, node_name, stated_facts, unknown_of
-from cli.options import InstallationOptions
+from cli.installation_options import InstallationOptions
 from cli.outside import held_outside
 from cli.plain_text import plain
 from cli.session import Session

@@ -12,10 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 from cli import bootstrap
-from cli.listing import check_version, filter_of
-from cli.options import FilterOptions
+from cli.listing import filter_of
 from cli.plain_text import plain
-from cli.reading import now, require_in_history
+from cli.read_options import FilterOptions
+from cli.reading import check_version, now, require_in_history
 from cli.report.bundle_record import key_in_bundle, record_of_bundle
 from cli.report.model import Origin, Report, Wanted, gather
 from cli.report.page import page

@@ -3,9 +3,8 @@
 Both may be repeated; a row is wanted where it has one of the statuses and is one of the releases.
 """
 
-from cli.listing import check_version
-from cli.options import RowOptions
-from cli.reading import Answer
+from cli.read_options import RowOptions
+from cli.reading import Answer, check_version
 
 
 def rows_of(answer: Answer, wanted: RowOptions) -> Answer:

@@ -6,11 +6,11 @@ No traceback reaches a user, unless ``RELEASE_LEDGER_DEBUG`` asks for it.
 from collections.abc import Mapping
 from typing import Any
 
+from cli.declared import Group
 from cli.error_report import as_json, as_text
 from cli.errors import InterruptedByUserError, UnexpectedError, UnexpectedInChangeError, debugging
 from cli.exit_codes import DONE, USAGE, exit_code
 from cli.groups import Command
-from cli.options import ChangeOptions, RecoverOptions
 from cli.plain_text import plain
 from cli.session import Session
 from cli.terminal import Terminal
@@ -19,7 +19,7 @@ from ledger.errors import LedgerError
 
 def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int:
     """Return the exit code of *command*, called with *arguments*."""
-    changes = any(isinstance(argument, ChangeOptions | RecoverOptions) for argument in arguments.values())
+    changes = any(isinstance(argument, Group) and argument.changes for argument in arguments.values())
     try:
         code = command(**arguments)
     except LedgerError as exc:

@@ -5,8 +5,9 @@ each with the proof of its place. The export itself is recorded. Personal values
 ledger unless --disclose is given. --format jsonl or csv writes the events alone, as a listing.
 """
 
+from cli.export_options import ExportOptions
 from cli.exporting import export_asked
-from cli.options import ExportOptions, FilterOptions
+from cli.read_options import FilterOptions
 from cli.session import Session
 
 EXAMPLE = "export -o evidence.zip"

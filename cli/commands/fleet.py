@@ -9,7 +9,8 @@ between.
 from typing import Annotated
 
 from cli.declared import Argument
-from cli.options import FleetOptions, ReasonOption, TicketOption, VsnArgument
+from cli.fleet_options import FleetOptions
+from cli.options import ReasonOption, TicketOption, VsnArgument
 from cli.session import Session
 
 EXAMPLE = "fleet status"

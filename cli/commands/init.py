@@ -7,7 +7,7 @@ it twice changes nothing. With --driver embedded the installation is a rehearsal
 from typing import Annotated
 
 from cli.declared import Option
-from cli.options import InstallationOptions
+from cli.installation_options import InstallationOptions
 from cli.registering import register_installation
 from cli.session import Session
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cli.declared import Option
 from cli.listing import list_events
-from cli.options import FilterOptions, ProofOption, ReadOptions
+from cli.read_options import FilterOptions, ProofOption, ReadOptions
 from cli.session import Session
 
 EXAMPLE = "log --since '2 days ago' --failed --oneline"

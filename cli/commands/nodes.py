@@ -5,8 +5,9 @@ same kind and edition in its patch line, or than --target. It was last seen by t
 that was learnt from it. --node takes patterns as 'emqx@10.0.*', with commas between.
 """
 
+from cli.fleet_options import NodeOptions
 from cli.node_list import list_nodes
-from cli.options import NodeOptions, ReadOptions
+from cli.read_options import ReadOptions
 from cli.session import Session
 
 EXAMPLE = "nodes --behind --target 4.4.16 --sort seen"

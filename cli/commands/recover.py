@@ -4,7 +4,7 @@ It says what it found, asks on a terminal, and appends to the record; nothing is
 """
 
 from cli.accepting import accept_tip
-from cli.options import RecoverOptions
+from cli.installation_options import RecoverOptions
 from cli.recovering import recover_installation, refuse_dry_run
 from cli.refilling import refill_ledger
 from cli.session import Session

@@ -7,8 +7,8 @@ it twice changes nothing.
 from typing import Annotated
 
 from cli.declared import Option
+from cli.installation_options import InstallationOptions
 from cli.moving import move_installation
-from cli.options import InstallationOptions
 from cli.registering import register_installation
 from cli.session import Session
 

@@ -7,7 +7,7 @@ Without an argument it is of the ledger, else of a whole bundle (folder or zip),
 from typing import Annotated
 
 from cli.declared import Argument, Option
-from cli.options import FilterOptions
+from cli.read_options import FilterOptions
 from cli.reporting import AskedReport, report_asked
 from cli.session import Session
 

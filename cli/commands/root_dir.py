@@ -8,7 +8,7 @@ with --at as it was then.
 from typing import Annotated
 
 from cli.declared import Option
-from cli.options import ReadOptions
+from cli.read_options import ReadOptions
 from cli.reading import one_node
 from cli.render_versions import root_dir_json, root_dir_text
 from cli.session import Session

@@ -7,7 +7,7 @@ EVENT is a number, last, last~2, a time, or the start of an id; an event stands 
 from typing import Annotated
 
 from cli.declared import Argument
-from cli.options import ProofOption, ReadOptions
+from cli.read_options import ProofOption, ReadOptions
 from cli.session import Session
 from cli.showing import show_event
 

@@ -8,7 +8,7 @@ between; --status and --vsn leave only the rows that match, and exit 0 where non
 from typing import Annotated
 
 from cli.declared import Option
-from cli.options import ReadOptions, RowOptions
+from cli.read_options import ReadOptions, RowOptions
 from cli.reading import tables_at
 from cli.render_versions import versions_json, versions_text
 from cli.rows import nothing_left, rows_of, told_of

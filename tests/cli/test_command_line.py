@@ -10,7 +10,8 @@ from cli import VERSION
 from cli.command_table import COMMANDS
 from cli.config import DRIVERS
 from cli.exit_codes import FAMILIES, MEANINGS
-from cli.options import DriverChoice, EditionChoice, Overridable
+from cli.installation_options import EditionChoice
+from cli.options import DriverChoice, Overridable
 from ledger.domain.compatibility import OVERRIDABLE
 from tests.cli.lab import PROJECT, Lab
 
