@@ -21,7 +21,7 @@ from cli.reading import ask, meant
 from cli.render_versions import node_label
 from cli.session import Session
 from cli.table import table_text
-from ledger.application.ports import NodeDownError
+from ledger.application.ports import NodeDownError, NodeUnusableError
 from ledger.application.readiness import (
     Clocks,
     Keeping,
@@ -102,7 +102,7 @@ def _sight(node: NodeReleases, session: Session) -> Sight:
         return Sight(seen=None, unseen="its root cannot be read", no_disk=f"{node.root}: {exc.strerror or exc}")
     if isinstance(found, Observation):
         return Sight(seen=found, disk=disk)
-    down = isinstance(found, NodeDownError) or found.code != LedgerError.code
+    down = isinstance(found, NodeDownError | NodeUnusableError) or found.code != LedgerError.code
     words = f"{found}: {found.fact}" if found.fact else str(found)
     return Sight(seen=None, unseen=words, unseen_hint=found.hint, down=down and disk.holder is None, disk=disk)
 

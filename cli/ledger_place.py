@@ -18,6 +18,7 @@ from ledger.errors import UsageError
 
 SCHEMES = ("postgresql://", "postgres://")
 _ADDRESS = "address"
+_SECRET = frozenset({"password", "sslpassword"})
 _SERVER = frozenset({"host", "hostaddr", "port", "dbname", "service"})
 _CONFIG = b"""\
 # Settings of this ledger (TOML). Taken away, a line has its default: what stands here.
@@ -28,6 +29,28 @@ require_ticket = false
 anchors = []  # who holds checkpoints outside: "file:/PATH", "syslog"; witnesses: `release-ledger witness add`
 holders = 0  # how many of them must hold every event before a change starts
 """
+
+
+class SecretInAddressError(UsageError):
+    """The address of a server holds a password."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the address of the ledger holds a password",
+            fact="a command line and its variables can be read by others, and end in histories and logs",
+            hint="put it into ~/.pgpass (mode 0600) or a service file, and take it out of the address",
+        )
+
+
+class MalformedAddressError(UsageError):
+    """The address of a server cannot be taken apart."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the address of the ledger cannot be read",
+            fact="it is not repeated here, for it may hold a secret",
+            hint="write it as postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full",
+        )
 
 
 class OtherOriginError(UsageError):
@@ -53,7 +76,11 @@ class MadeLedger:
 
 
 def folder_of(address: str, *, base: Path) -> Path:
-    """Return a folder that stands for the ledger at *address* for the length of this command; places lie in *base*."""
+    """Return a folder that stands for the ledger at *address* for the length of this command; places lie in *base*.
+
+    Raises: SecretInAddressError, MalformedAddressError, before the address is written or told anywhere.
+    """
+    _refuse_secret(address)
     folder = Path(mkdtemp(prefix="release-ledger-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / _ADDRESS).write_text(f"{address}\n", encoding="utf-8")
@@ -64,6 +91,17 @@ def folder_of(address: str, *, base: Path) -> Path:
         for name in ("config.toml", "views.db", "log.vkey"):
             (folder / name).symlink_to(place / name)
     return folder
+
+
+def _refuse_secret(address: str) -> None:
+    from urllib.parse import parse_qs, urlsplit  # noqa: PLC0415 # only an address is taken apart
+
+    try:
+        parts = urlsplit(address)
+    except ValueError as exc:
+        raise MalformedAddressError from exc
+    if parts.password or not _SECRET.isdisjoint(parse_qs(parts.query)):
+        raise SecretInAddressError
 
 
 def address_in(folder: Path) -> str | None:

@@ -192,7 +192,7 @@ class ErlangNode:
         from ledger.adapters.node_restart import restart_node  # noqa: PLC0415 # as the module says
 
         before = self._connection.look_when_idle()
-        vsn = restart_node(self._files)
+        vsn = restart_node(self._files, os_pid=before.os_pid)
         if _run_of(self._connection.look_when_idle()) == _run_of(before):
             raise StepFailedError("restart", vsn, "bin/emqx restart ended, and the same node answers")
 

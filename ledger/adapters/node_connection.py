@@ -34,8 +34,8 @@ from ledger.adapters.node_recipes import OBSERVE
 from ledger.adapters.node_view import NodeView, view_of
 from ledger.adapters.running import running_under
 from ledger.adapters.script_at_work import ScriptAtWorkError, scripts_at_work
-from ledger.application.ports import NodeDownError
-from ledger.errors import LedgerError, LockedError, UsageError
+from ledger.application.ports import NodeDownError, NodeUnusableError
+from ledger.errors import LedgerError, LockedError
 
 LOOK_SECONDS = 5
 PATIENCE = 60.0
@@ -45,7 +45,7 @@ _MOST_REFUSALS = 6
 _OUTLIVES = frozenset({"epmd"})
 
 
-class CookieRefusedError(UsageError):
+class CookieRefusedError(NodeUnusableError):
     """The node listens and does not take the cookie."""
 
     def __init__(self, node: str, source: Path) -> None:
@@ -57,7 +57,7 @@ class CookieRefusedError(UsageError):
         self.node, self.source = node, source
 
 
-class NodeHungError(UsageError):
+class NodeHungError(NodeUnusableError):
     """The node accepts connections and does not reply."""
 
     def __init__(self, node: str, pids: tuple[int, ...]) -> None:
@@ -70,7 +70,7 @@ class NodeHungError(UsageError):
         self.node, self.pids = node, pids
 
 
-class NodeRestartingError(UsageError):
+class NodeRestartingError(NodeUnusableError):
     """The node starts or stops, and was not up when patience ended."""
 
     def __init__(self, node: str, *, state: str, seconds: float) -> None:
@@ -94,7 +94,7 @@ class NodeBusyError(LockedError):
         self.node = node
 
 
-class ForeignNodeError(UsageError):
+class ForeignNodeError(NodeUnusableError):
     """The node that answers runs from another installation."""
 
     def __init__(self, node: str, root: str, ours: Path) -> None:

@@ -37,6 +37,10 @@ class NodeDownError(UsageError):
         self.node = node
 
 
+class NodeUnusableError(UsageError):
+    """The node of this installation runs, or should, and cannot be worked with; the parent of such errors."""
+
+
 class CheckRefusedError(CheckFailedError):
     """``check_install_release`` refused, with OTP's own reason; what runs is unchanged."""
 

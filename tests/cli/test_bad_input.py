@@ -93,12 +93,23 @@ def test_a_ledger_file_that_is_no_database(lab: Lab, arguments: tuple[str, ...])
     assert is_told(answer, answer.code)
 
 
-@pytest.mark.parametrize("arguments", [("versions",), ("upgrade", "4.4.16")])
-def test_a_server_that_cannot_be_reached_is_told_without_the_password(bare: Lab, arguments: tuple[str, ...]) -> None:
-    answer = bare.having(RELEASE_LEDGER="postgresql://operator:hidden-word@127.0.0.1:1/ledger").run(*arguments)
+@pytest.mark.parametrize("arguments", [("versions",), ("upgrade", "4.4.16"), ("init", "--root", "/nowhere")])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://operator:hidden-word@127.0.0.1:1/ledger",
+        "postgres://127.0.0.1:1/ledger?sslpassword=hidden-word",
+        "postgresql://[hidden-word/ledger",
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_never_repeated(
+    bare: Lab, arguments: tuple[str, ...], address: str
+) -> None:
+    answer = bare.having(RELEASE_LEDGER=address).run(*arguments)
 
     assert is_told(answer)
     assert "hidden-word" not in answer.err
+    assert "the address of the ledger" in answer.err
 
 
 def test_a_root_that_is_no_installation(bare: Lab, tmp_path: Path) -> None:

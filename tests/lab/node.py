@@ -37,14 +37,18 @@ class Lab:
 
 
 class LabNode:
-    """An installation with its node; *epmd* is the port of the epmd that it registers at, None without."""
+    """An installation with its node.
 
-    def __init__(self, root: Path, *, epmd: int | None = None) -> None:
+    *epmd* is the port of the epmd that it registers at, None without; *service* are variables that it is started with.
+    """
+
+    def __init__(self, root: Path, *, epmd: int | None = None, service: Mapping[str, str] | None = None) -> None:
         self.root = root
         self.files = Installation(root)
         self._environ = {
             name: value for name, value in os.environ.items() if name not in {"WITH_EPMD", "ERL_EPMD_PORT"}
         }
+        self._environ |= service or {}
         if epmd is not None:
             self._environ |= {"WITH_EPMD": "1", "ERL_EPMD_PORT": str(epmd)}
 
@@ -135,14 +139,14 @@ class LabBench(Bench):
         return self.lab.package(vsn)
 
 
-def make_node(lab: Lab, root: Path, *, epmd: int | None = None) -> LabNode:
+def make_node(lab: Lab, root: Path, *, epmd: int | None = None, service: Mapping[str, str] | None = None) -> LabNode:
     """Return a node of 4.4.0 with a port of its own, which is not started."""
     copy_root(lab.original, root)
     with socket.create_server(("127.0.0.1", 0)) as free:
         number = free.getsockname()[1] - FIRST_PORT
     conf = f"node.name = emqx{number}@127.0.0.1\nnode.cookie = {COOKIE}\n"
     (root / "etc/emqx.conf").write_text(conf, encoding="utf-8")
-    return LabNode(root, epmd=epmd)
+    return LabNode(root, epmd=epmd, service=service)
 
 
 def _is_dead(pid: int) -> bool:

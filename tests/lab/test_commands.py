@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.host import Host
+from tests.lab.node import Lab, make_node
 from tests.lab.releases import BANNER, COOKIE, CRASHES, PASSWORD, REFUSES, SLOW
 
 pytestmark = pytest.mark.erlang
@@ -48,6 +49,25 @@ def test_a_restart_goes_through_the_script_and_names_what_it_undid(host: Host) -
     assert (answer.code, answer.out) == (0, "Restarted: 4.4.0\nUndone by the restart: 4.4.1\n")
     assert host.names()[-3:] == ("operation_requested", "node_restarted", "operation_completed")
     host.assert_all_agree()
+
+
+def test_a_restarted_node_has_the_environment_of_its_service_and_not_that_of_the_command(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Without WITH_EPMD it would listen elsewhere; and a broker does not live on with the variables of a shell."""
+    node = make_node(lab, tmp_path / "emqx", service={"EMQX_LAB": "kept"})
+    node.start()
+    host = Host(lab, node)
+    try:
+        host.init()
+        answer = host.run("restart")
+        variables = Path("/proc", str(node.pid), "environ").read_bytes().split(b"\0")
+    finally:
+        node.kill()
+
+    assert answer.code == 0
+    assert b"EMQX_LAB=kept" in variables
+    assert not any(line.startswith((b"RELEASE_LEDGER", b"PYTHONPATH")) for line in variables)
 
 
 def test_a_crashed_relup_is_recorded_as_failure_and_restart(host: Host) -> None:
@@ -107,6 +127,7 @@ def test_a_node_that_is_down_or_hangs_ends_with_1_and_no_event(host: Host) -> No
     host.offer("4.4.1")
     os.kill(host.node.pid, signal.SIGSTOP)
     hung = host.run("upgrade", "4.4.1")
+    checked = host.run("check")
     os.kill(host.node.pid, signal.SIGCONT)
     host.node.kill()
 
@@ -114,6 +135,8 @@ def test_a_node_that_is_down_or_hangs_ends_with_1_and_no_event(host: Host) -> No
 
     assert (hung.code, hung.out) == (1, "")
     assert "does not reply" in hung.err
+    assert checked.code == 7
+    assert checked.out.startswith("node\tfault\tnot looked at: ")
     assert (down.code, down.out) == (1, "Node is not running!\n")
     assert len(host.events()) == 1
 
