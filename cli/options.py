@@ -48,7 +48,7 @@ class Everywhere(Group):
     """The options of every command."""
 
     ledger: Annotated[
-        str | None, Option("--ledger", metavar="FOLDER", help="The ledger to use; else RELEASE_LEDGER.")
+        str | None, Option("--ledger", metavar="PLACE", help="A folder, or postgresql://...; else RELEASE_LEDGER.")
     ] = None
     node: Annotated[
         str | None, Option("--node", metavar="NAME", help="The node that is meant; else RELEASE_LEDGER_NODE.")

@@ -18,6 +18,7 @@ from cli.error_report import as_json, as_text
 from cli.errors import CommandLineError, InterruptedByUserError, UnexpectedError
 from cli.exit_codes import DONE, USAGE, exit_code
 from cli.groups import Command
+from cli.options import ChangeOptions, Everywhere
 from cli.spread import Runner, callback_for_root, spread
 from cli.terminal import drop_output
 
@@ -27,12 +28,34 @@ if TYPE_CHECKING:
 PROGRAM = "release-ledger"
 _EXAMPLE = f"Example: {PROGRAM} upgrade 4.4.16 --reason 'CVE fix' --ticket CHG-1042"
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
+_CHANGES, _EVERYWHERE = "Options of every change", "Options of every command"
+_OF_CHANGES, _OF_EVERYWHERE = frozenset(ChangeOptions.__annotations__), frozenset({*Everywhere.__annotations__, "help"})
 
 
 class _Formatter(Protocol):
     def section(self, name: str) -> AbstractContextManager[None]: ...
 
     def write_dl(self, rows: Sequence[tuple[str, str]]) -> None: ...
+
+
+class GroupedCommand(TyperCommand):
+    """A command whose help lists its own options first, then those that it shares."""
+
+    def format_options(self, ctx: Any, formatter: _Formatter) -> None:  # noqa: ANN401 # Typer's own types are private
+        """Write arguments and options under the headings of their groups."""
+        parameters = self.get_params(ctx)
+        is_change = {parameter.name for parameter in parameters} >= _OF_CHANGES
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], _CHANGES: [], _EVERYWHERE: []}
+        for parameter in parameters:
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                is_argument = parameter.param_type_name == "argument"
+                heading = "Arguments" if is_argument else _heading(str(parameter.name), is_change=is_change)
+                groups[heading].append(record)
+        for heading, records in groups.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
 
 
 class LazyCommands(TyperGroup):
@@ -110,7 +133,14 @@ def _command(name: str, run: Runner) -> TyperCommand:
 
 
 def _add(app: typer.Typer, name: str, function: Command, *, text: str | None, example: str) -> None:
-    app.command(name, help=text, epilog=f"Example: {PROGRAM} {example}", context_settings=_CONTEXT)(function)
+    epilog = f"Example: {PROGRAM} {example}"
+    app.command(name, cls=GroupedCommand, help=text, epilog=epilog, context_settings=_CONTEXT)(function)
+
+
+def _heading(name: str, *, is_change: bool) -> str:
+    if name in _OF_EVERYWHERE:
+        return _EVERYWHERE
+    return _CHANGES if is_change and name in _OF_CHANGES else "Options"
 
 
 def _nothing() -> None:

@@ -43,6 +43,21 @@ def test_help_of_a_command_is_its_own_help(bare: Lab, command: str) -> None:
     assert bare.run("help", command).out == bare.run(command, "--help").out
 
 
+def test_the_options_of_a_command_stand_in_groups(bare: Lab) -> None:
+    """What a command has of its own comes first; ``--ticket`` is a filter of ``log``, and a fact of each change."""
+    change, reading = bare.run("upgrade", "--help").out, bare.run("log", "--help").out
+
+    own, _, shared = change.partition("Options of every change:")
+    of_changes, _, of_all = shared.partition("Options of every command:")
+    assert "--no-permanent" in own
+    assert all(
+        option in of_changes for option in ("--reason", "--ticket", "--dry-run", "--wait", "--driver", "--allow")
+    )
+    assert all(option in of_all for option in ("--ledger", "--node", "--json", "--help"))
+    assert "every change" not in reading
+    assert "--ticket" in reading.partition("Options of every command:")[0]
+
+
 def test_an_unknown_topic_is_a_usage_error(bare: Lab) -> None:
     answer = bare.run("help", "everything")
 
