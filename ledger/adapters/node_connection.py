@@ -61,7 +61,8 @@ class NodeHungError(NodeUnusableError):
     """The node accepts connections and does not reply."""
 
     def __init__(self, node: str, pids: tuple[int, ...]) -> None:
-        who = f"; its process is {', '.join(map(str, pids))}" if pids else ""
+        word = "process is" if len(pids) == 1 else "processes are"
+        who = f"; its {word} {', '.join(map(str, pids))}" if pids else ""
         super().__init__(
             f"node {node} does not reply",
             fact=f"it accepts connections, and no reply came within {LOOK_SECONDS} seconds{who}",

@@ -20,9 +20,10 @@ class ScriptAtWorkError(LockedError):
     """Somebody else runs a release command of EMQX on this installation."""
 
     def __init__(self, pids: tuple[int, ...]) -> None:
+        word = "process is" if len(pids) == 1 else "processes are"
         super().__init__(
             "a release command of EMQX is at work on this installation",
-            fact=f"its process is {', '.join(map(str, pids))}; EMQX's script has no lock",
+            fact=f"its {word} {', '.join(map(str, pids))}; EMQX's script has no lock",
             hint="wait until it is done, or give `--wait SECONDS`",
         )
         self.pids = pids
