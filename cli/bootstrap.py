@@ -160,6 +160,16 @@ def open_record(
                 sys.stderr.write(_CAUGHT_UP)
 
 
+def has_nobody_outside(settings: "Settings") -> bool:
+    """Tell whether the ledger has no outside holder, and none has spoken against it.
+
+    Raises: the errors of opening a ledger.
+    """
+    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as the module says
+
+    return not settings.anchors.value and open_folder(settings.ledger.value).has_nobody_outside()
+
+
 @contextmanager
 def open_holders(settings: "Settings") -> "Iterator[Holders]":
     """Give the outside holders of the ledger.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cli import bootstrap
 from cli.error_report import as_json, as_text
 from cli.plain_text import plain
-from ledger.application.standing_alarm import AlarmStandsError
+from ledger.application.nobody_outside import NobodyOutside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def held_outside(session: "Session", *, idle: bool = False) -> "Iterator[Outside]":
+def held_outside(session: "Session", *, idle: bool = False) -> "Iterator[Outside | NobodyOutside]":
     """Give the holders of the ledger; *idle* asks nothing of them at the end.
 
     Raises: the errors of their settings; AlarmStandsError; EvidenceError, at the end, for an alarm.
     """
+    if bootstrap.has_nobody_outside(session.settings):
+        yield NobodyOutside()
+        return
     with bootstrap.open_holders(session.settings) as holders:
         if not idle:
             refuse_standing_alarms(holders)
@@ -50,6 +53,8 @@ def refuse_standing_alarms(holders: "Holders") -> None:
     Raises: AlarmStandsError.
     """
     if holders.standing:
+        from ledger.application.standing_alarm import AlarmStandsError  # noqa: PLC0415 # next to none has an alarm
+
         raise AlarmStandsError(holders.standing)
 
 

@@ -4,7 +4,6 @@ Every cell is escaped. Colour only repeats what a word says, and NO_COLOR takes 
 narrow terminal each row becomes a block of ``name: value`` lines, so that nothing is cut.
 """
 
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -30,7 +29,9 @@ def table_text(columns: Sequence[str], rows: Sequence[Row], session: Session) ->
     safe = [tuple(plain(cell) for cell in row) for row in rows]
     if not sys.stdout.isatty():
         return "".join("\t".join(row).rstrip("\t") + "\n" for row in safe)
-    width = shutil.get_terminal_size().columns
+    from shutil import get_terminal_size  # noqa: PLC0415 # only a terminal pays for it
+
+    width = get_terminal_size().columns
     if width < NARROW:
         return _blocks(columns, safe)
     return _drawn(columns, safe, width=width, colour=not session.terminal.no_color)

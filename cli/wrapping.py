@@ -4,7 +4,6 @@ Piped, and in what promises a line for each event, nothing is broken. A word tha
 the terminal (a digest, an id) stays whole, so that it can be copied.
 """
 
-import shutil
 import sys
 
 _HANGING = 10
@@ -17,7 +16,9 @@ def fitted(text: str) -> str:
     """Return *text*, whole lines, as it fits a terminal; as it is where stdout is none."""
     if not sys.stdout.isatty():
         return text
-    width = max(shutil.get_terminal_size().columns, _NARROWEST)
+    from shutil import get_terminal_size  # noqa: PLC0415 # only a terminal pays for it
+
+    width = max(get_terminal_size().columns, _NARROWEST)
     return "".join(f"{line}\n" if len(line) <= width else _broken(line, width) for line in text.splitlines())
 
 

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 ADDRESS = "address"
 """The file that names the server, in the place of a ledger in PostgreSQL."""
 
+ALARM = "alarm-"
+"""How the names of the files begin that keep what a holder said against the ledger."""
+
 _PRIVATE = 0o700
 _OTHERS_WRITE = 0o022
 _FRESH = "ledger.db.new"
@@ -194,6 +197,22 @@ class LedgerFolder:
     def store(self) -> Mapping[str, str]:
         """What the event store has to know to find the database."""
         return {"PERSISTENCE_MODULE": "ledger.adapters.sqlite:LedgerFactory", "SQLITE_DBNAME": str(self.database)}
+
+    @property
+    def witnesses(self) -> Path:
+        """The list of witnesses, where there are any."""
+        return self.path / "witnesses"
+
+    def has_nobody_outside(self) -> bool:
+        """Tell whether no witness is listed, and beside the tip guard lies no alarm that one has raised.
+
+        In doubt it is not so: then what reads them is loaded, and tells what is wrong.
+        """
+        try:
+            found = [*os.scandir(self.tip)] if self.guarded else []
+        except OSError:
+            return False
+        return not os.path.lexists(self.witnesses) and not any(entry.name.startswith(ALARM) for entry in found)
 
     @property
     def guarded(self) -> bool:

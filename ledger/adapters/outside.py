@@ -55,10 +55,10 @@ def open_holders(places: LedgerFolder, *, settings: Sequence[str]) -> Iterator[H
 
     Raises: AnchorSettingError, WitnessUrlError, PolicyError, VkeyError, GuardAccessError; the errors of the key.
     """
-    if places.address and (settings or (places.path / "witnesses").exists()):
+    if places.address and (settings or places.witnesses.exists()):
         raise FleetHoldersError(places.address)
     vkey = places.read_key().vkey
-    witnesses = WitnessList(places.path / "witnesses", vkey)
+    witnesses = WitnessList(places.witnesses, vkey)
     anchors = (*_sinks(settings, vkey), *(_client(witness, vkey) for witness in witnesses.read() if witness.url))
     with closing(_store_of(places)) as store:
 

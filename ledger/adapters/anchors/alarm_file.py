@@ -10,11 +10,11 @@ from base64 import b64encode
 from pathlib import Path
 
 from ledger.adapters.durable import replace_file
+from ledger.adapters.ledger_folder import ALARM
 from ledger.adapters.tip_guard import GuardAccessError
 from ledger.application.standing_alarm import StandingAlarm
 from ledger.errors import EvidenceError
 
-_PREFIX = "alarm-"
 _SUFFIX = ".json"
 _NOT_IN_A_NAME = r"[^A-Za-z0-9._-]+"
 
@@ -28,7 +28,7 @@ def keep_alarm(folder: Path, *, sink: str, size: int, error: EvidenceError, at: 
 
     from ledger.tlog.witness_reply import WitnessForkError  # noqa: PLC0415 # as above
 
-    path = folder / f"{_PREFIX}{re.sub(_NOT_IN_A_NAME, '-', sink)[:100]}-{size}{_SUFFIX}"
+    path = folder / f"{ALARM}{re.sub(_NOT_IN_A_NAME, '-', sink)[:100]}-{size}{_SUFFIX}"
     if path.exists():
         return path
     record = {"at": at, "sink": sink, "size": size, "error": str(error), "fact": error.fact}
@@ -49,7 +49,7 @@ def standing_alarms(folder: Path) -> tuple[StandingAlarm, ...]:
         return ()
     except OSError as exc:
         raise GuardAccessError(folder, exc.strerror or str(exc)) from exc
-    return tuple(_read(folder / name) for name in names if name.startswith(_PREFIX) and name.endswith(_SUFFIX))
+    return tuple(_read(folder / name) for name in names if name.startswith(ALARM) and name.endswith(_SUFFIX))
 
 
 def _read(path: Path) -> StandingAlarm:
