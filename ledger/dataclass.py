@@ -55,16 +55,16 @@ class _Field(NamedTuple):
 class _Shape:
     """The fields of one class, as the methods need them; *checked*: it has a ``__post_init__``."""
 
-    __slots__ = ("blank", "checked", "factories", "fields", "key", "positional", "required")
+    __slots__ = ("checked", "defaults", "factories", "fields", "key", "names", "positional", "required")
 
     def __init__(self, fields: Mapping[str, _Field], *, checked: bool) -> None:
         self.fields, self.checked = fields, checked
-        self.blank = {name: field.default for name, field in fields.items()}
+        self.names = fields.keys()
+        self.defaults = {name: field.default for name, field in fields.items() if field.default is not MISSING}
         self.factories = [
             (name, field.default_factory) for name, field in fields.items() if field.default_factory is not MISSING
         ]
-        made = [name for name, _ in self.factories]
-        self.required = {name for name, default in self.blank.items() if default is MISSING and name not in made}
+        self.required = self.names - self.defaults.keys() - {name for name, _ in self.factories}
         self.positional = [name for name, field in fields.items() if not field.kw_only]
         self.key = _key_of([name for name, field in fields.items() if field.compare])
 
@@ -84,17 +84,18 @@ class _Shaped:
 
     def __init__(self, /, *args: object, **given: object) -> None:
         shape = self.__shape__
+        values = self.__dict__
         if args:
-            placed = dict(zip(shape.positional, args, strict=False))
-            if len(args) > len(placed) or not placed.keys().isdisjoint(given):
+            values.update(zip(shape.positional, args, strict=False))
+        values.update(given)
+        # Fewer where there are too many by position, or one by position and by name.
+        if len(values) < len(args) + len(given):
+            raise TypeError(_mismatch(self, args, given))
+        if values.keys() != shape.names:
+            if not shape.required <= values.keys() <= shape.names:
                 raise TypeError(_mismatch(self, args, given))
-            given = placed | given if given else placed
-        if len(given) != len(shape.blank) or given.keys() != shape.blank.keys():
-            if not shape.required <= given.keys() <= shape.blank.keys():
-                raise TypeError(_mismatch(self, args, given))
-            made = {name: factory() for name, factory in shape.factories if name not in given}
-            given = shape.blank | made | given
-        self.__dict__.update(given)
+            made = {name: factory() for name, factory in shape.factories if name not in values}
+            values.update(shape.defaults | made | values)
         if shape.checked:
             self.__post_init__()  # type: ignore[attr-defined] # the shape says that there is one
 
@@ -198,7 +199,8 @@ def _fields(of: type[_Shaped] | _Shaped) -> tuple[_Field, ...]:
 def _replace(instance: _Instance, /, **changes: object) -> _Instance:
     """Return a copy of *instance* with *changes*."""
     shape: _Shape = instance.__shape__  # type: ignore[attr-defined] # only instances of our classes are given
-    return type(instance)(**{name: getattr(instance, name) for name in shape.blank} | changes)
+    values = instance.__dict__
+    return type(instance)(**{name: values[name] for name in shape.names} | changes)
 
 
 if not TYPE_CHECKING:
