@@ -129,16 +129,16 @@ def name_faults(name: str) -> Iterator[Fault]:
         yield Fault.DRIVE
     if "\\" in name:
         yield Fault.BACKSLASH
-    if any("\ud800" <= sign <= "\udfff" for sign in name):
-        yield Fault.NOT_UTF8
-    elif not name.isprintable():
-        yield Fault.UNPRINTABLE
+    if not name.isprintable():
+        yield Fault.NOT_UTF8 if any("\ud800" <= sign <= "\udfff" for sign in name) else Fault.UNPRINTABLE
     parts = name.removeprefix("/").split("/")
     if ".." in parts:
         yield Fault.LEAVES
     if "" in parts or "." in parts:
         yield Fault.UNCLEAN
-    if len(name) > _MAX_PATH or any(len(part.encode(errors="replace")) > _MAX_PART for part in parts):
+    # A name that is short enough as a whole needs no look at its parts.
+    is_long = len(name.encode(errors="replace")) > _MAX_PART
+    if len(name) > _MAX_PATH or (is_long and any(len(part.encode(errors="replace")) > _MAX_PART for part in parts)):
         yield Fault.TOO_LONG
 
 

@@ -128,7 +128,7 @@ def _entries(directory: bytes, count: int) -> Iterator[ZipEntry]:
             raise _broken(f"entry at byte {at} of its directory is none")
         at += _CENTRAL.size
         raw_name, extra = directory[at : at + names], directory[at + names : at + names + extras]
-        size, packed, header = _from_zip64_extra(extra, size, packed, header)
+        size, packed, header = _from_zip64_extra(extra, (size, packed, header))
         at += names + extras + comments
         # Type bits are heeded whatever system they claim: programs that unpack do so too.
         mode = attributes >> 16 if made >> 8 in _UNIX or attributes >> 28 else 0
@@ -151,9 +151,11 @@ def _extra_field(extra: bytes, kind: int) -> bytes | None:
     return None
 
 
-def _from_zip64_extra(extra: bytes, *fields: int) -> tuple[int, int, int]:
+def _from_zip64_extra(extra: bytes, fields: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return size, packed size and offset, each from the extra field where it is said to stand there (4.5.3)."""
-    body = (_extra_field(extra, _ZIP64_EXTRA) if _NO_32 in fields else None) or b""
+    if _NO_32 not in fields:
+        return fields
+    body = _extra_field(extra, _ZIP64_EXTRA) or b""
     values = [value for (value,) in struct.iter_unpack("<Q", body[: len(body) // 8 * 8])]
     size, packed, header = (values.pop(0) if field == _NO_32 and values else field for field in fields)
     return size, packed, header
@@ -173,7 +175,7 @@ def _with_local_header(tape: Tape, entry: ZipEntry, faults: Faults) -> ZipEntry:
     found = replace(entry, flags=entry.flags | flags, data=entry.header + _LOCAL.size + names + extras)
     start = _LOCAL.size + names
     extra = head[start : start + extras] if extras <= _USUAL_EXTRA else tape.at(entry.header + start, extras)
-    size, packed, _ = _from_zip64_extra(extra, size, packed, 0)
+    size, packed, _ = _from_zip64_extra(extra, (size, packed, 0))
     if found.is_encrypted():
         faults.add(Fault.ENCRYPTED, entry.name)
     elif not found.is_readable():
