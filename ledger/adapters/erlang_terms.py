@@ -56,8 +56,6 @@ _TOKEN = re.compile(
     |(?P<mark>\#\{{|<<|>>|=>|[][{{}},/+-])""",
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPED = re.compile(_ESCAPE, re.DOTALL)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = {"b": 8, "d": 127, "e": 27, "f": 12, "n": 10, "r": 13, "s": 32, "t": 9, "v": 11}
 
 
@@ -97,8 +95,10 @@ def read_terms(text: str) -> tuple[Term, ...]:
     """
     if len(text) > MAX_CHARACTERS:
         raise ErlangTermError(f"the text is longer than {MAX_CHARACTERS} characters", 1)
-    if found := _SURROGATE.search(text):
-        raise ErlangTermError("there is half a character", text.count("\n", 0, found.start()) + 1)
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise ErlangTermError("there is half a character", text.count("\n", 0, exc.start) + 1) from exc
     return tuple(_Reader(text).forms())
 
 
@@ -278,7 +278,7 @@ class _Reader:
     def _unescaped(self, text: str) -> str:
         if "\\" not in text:
             return text
-        return _ESCAPED.sub(lambda found: chr(self._character(found.group()[1:])), text)
+        return re.sub(_ESCAPE, lambda found: chr(self._character(found.group()[1:])), text, flags=re.DOTALL)
 
     def _character(self, escape: str) -> int:
         """Return the character of one escape sequence, without its backslash (Erlang reference manual, 3.10)."""

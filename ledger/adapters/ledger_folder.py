@@ -63,7 +63,7 @@ _OURS = frozenset(
         *_LEFT_BY_SQLITE,
     }
 )
-_NOT_IN_A_HOST = re.compile(r"[^a-z0-9.-]+")
+_NOT_IN_A_HOST = r"[^a-z0-9.-]+"
 
 
 class LedgerMissingError(UsageError):
@@ -247,7 +247,7 @@ class LedgerFolder:
 
 def default_origin(host: str, *, entropy: Callable[[int], bytes] = os.urandom) -> str:
     """Return a new origin for a ledger on *host*."""
-    name = _NOT_IN_A_HOST.sub("-", host.lower())[:100].strip("-.") or "host"
+    name = re.sub(_NOT_IN_A_HOST, "-", host.lower())[:100].strip("-.") or "host"
     return f"{name}/release-ledger/{entropy(4).hex()}"
 
 

@@ -25,7 +25,7 @@ from ledger.domain.package_facts import FoundPackages, PackageFacts, PackageForm
 from ledger.domain.reason import Reason
 from ledger.domain.version import Vsn
 
-_CHECKSUM = re.compile(r"(?P<digest>[0-9A-Fa-f]{64})(?:[ \t]+\*?[^\r\n]*)?\r?\n?", re.ASCII)
+_CHECKSUM = r"(?P<digest>[0-9A-Fa-f]{64})(?:[ \t]+\*?[^\r\n]*)?\r?\n?"
 _MAX_CHECKSUM = 4096
 _MOST_OTHERS = 10
 
@@ -158,7 +158,7 @@ def _checksum_problems(path: Path, sha256: str) -> Iterator[Reason]:
     if data is None:
         return
     text = data.decode("ascii", "replace")
-    match = _CHECKSUM.fullmatch(text)
+    match = re.fullmatch(_CHECKSUM, text)
     if match is None:
         yield unsound("the package's .sha256 cannot be read", f"{beside.name} is not 64 hex digits")
     elif match["digest"].lower() != sha256:

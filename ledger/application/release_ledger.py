@@ -30,7 +30,7 @@ Fold = Callable[[_Folded | None, AnyReleaseEvent], _Folded]
 _INSTALLATION = "release:"
 _PAGE = 1000
 _FOUND = 10
-_PREFIX = re.compile(r"[0-9a-f][0-9a-f-]{3,35}", re.ASCII)
+_PREFIX = r"[0-9a-f][0-9a-f-]{3,35}"
 
 
 class StreamConflictError(LockedError):
@@ -185,7 +185,7 @@ class ReleaseLedger(Application[str]):
 
         Raises: EventIdError.
         """
-        if _PREFIX.fullmatch(prefix) is None:
+        if re.fullmatch(_PREFIX, prefix) is None:
             raise EventIdError(prefix)
         found = map(_recorded, self._log.holding(f'"event_id":"{prefix}'.encode(), limit=_FOUND))
         return tuple(event for event in found if event.stamp.event_id.startswith(prefix))

@@ -8,12 +8,11 @@ import re
 from enum import StrEnum
 
 from ledger.dataclass import dataclass
-from ledger.domain.version import OTP_PATTERN, VSN_PATTERN, OtpVsn, Vsn
+from ledger.domain.version import OTP_PATTERN, OtpVsn, Vsn
 from ledger.errors import UsageError
 
 _MAX_LENGTH = 200
-# In two halves: a version with a pre-release part can be split in too many ways by one pattern for all.
-_FRONT = re.compile(rf"(?P<edition>emqx|emqx-ee)-(?P<vsn>{VSN_PATTERN})", re.ASCII)
+# The version is left to its own pattern: with a pre-release part one for all can split in too many ways.
 _OTP = "-otp"
 _BACK = re.compile(rf"{_OTP}(?P<otp>{OTP_PATTERN})-(?P<os>[a-z][a-z0-9.]*)-(?P<arch>[a-z][a-z0-9_]*)\.zip", re.ASCII)
 
@@ -55,20 +54,21 @@ class PackageName:
         """
         at = name.rfind(_OTP) if len(name) <= _MAX_LENGTH else -1
         while at >= 0:
-            front, back = _FRONT.fullmatch(name, 0, at), _BACK.fullmatch(name, at)
-            if front and back:
-                return cls._of(front, back)
+            edition = Edition.ENTERPRISE if name.startswith(f"{Edition.ENTERPRISE}-") else Edition.COMMUNITY
+            vsn, back = Vsn.known(name[:at].removeprefix(f"{edition}-")), _BACK.fullmatch(name, at)
+            if vsn and back and name.startswith(f"{edition}-"):
+                return cls._of(edition, vsn, back)
             # The name of an OS may begin so too.
             at = name.rfind(_OTP, 0, at)
         raise PackageNameError(name[:_MAX_LENGTH])
 
     @classmethod
-    def _of(cls, front: re.Match[str], back: re.Match[str]) -> "PackageName":
+    def _of(cls, edition: Edition, vsn: Vsn, back: re.Match[str]) -> "PackageName":
         try:
-            vsn, otp = Vsn.parse(front["vsn"]), OtpVsn.parse(back["otp"])
+            otp = OtpVsn.parse(back["otp"])
         except UsageError as exc:
-            raise PackageNameError(front.string) from exc
-        return cls(Edition(front["edition"]), vsn, otp, back["os"], back["arch"])
+            raise PackageNameError(back.string) from exc
+        return cls(edition, vsn, otp, back["os"], back["arch"])
 
     def __str__(self) -> str:
         return f"{self.edition}-{self.vsn}-otp{self.otp}-{self.os}-{self.arch}.zip"

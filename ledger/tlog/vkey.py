@@ -21,7 +21,8 @@ from ledger.tlog.notation import Base64Error, parse_base64, print_base64, shown
 
 KEY_ID_SIZE = 4
 
-_VKEY = re.compile(r"(?P<name>[^+]+)\+(?P<key_id>[0-9a-f]{8})\+(?P<key>[A-Za-z0-9+/=]+)")
+# No compiled pattern: a change writes with the log's key and parses no vkey.
+_VKEY = r"(?P<name>[^+]+)\+(?P<key_id>[0-9a-f]{8})\+(?P<key>[A-Za-z0-9+/=]+)"
 
 
 class KeyType(IntEnum):
@@ -127,7 +128,7 @@ class Vkey:
 
         Raises: VkeyError, as the concrete error for the reason.
         """
-        match = _VKEY.fullmatch(text)
+        match = re.fullmatch(_VKEY, text)
         if match is None:
             raise VkeyFormatError(text)
         name = require_key_name(match["name"])
