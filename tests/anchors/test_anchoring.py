@@ -14,6 +14,7 @@ from ledger.adapters.anchors.file import FileAnchor, HolderFileError
 from ledger.adapters.outside import AnchorSettingError, open_holders
 from ledger.application.anchor_ports import Anchor, HeldHistoryError, Receipt, SignedTip
 from ledger.application.anchoring import Holders, Outside, TooFewHoldersError, unheld
+from ledger.application.nobody_outside import NobodyOutside
 from ledger.errors import EvidenceError, LedgerError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.note import BadSignatureError
@@ -98,6 +99,20 @@ def test_each_commit_is_handed_over_once(command: Command, ledger: LedgerLab) ->
     assert holder.notes[-1] == ledger.tip().note
     assert holder.asked == 2
     assert command.store.receipts() == {holder.name: Receipt(4, ledger.tip().note)}
+
+
+def test_nobody_outside_does_what_no_holders_do(command: Command) -> None:
+    none, nobody = command.outside(), NobodyOutside()
+
+    assert nobody.hand_over(patient=True) == none.hand_over(patient=True)
+    assert nobody.confront() == none.confront()
+    assert (nobody.late, nobody.alarms) == (none.late, none.alarms)
+    nobody.demand(0)
+    with pytest.raises(TooFewHoldersError) as demanded:
+        none.demand(1)
+    with pytest.raises(TooFewHoldersError) as refused:
+        nobody.demand(1)
+    assert (str(refused.value), refused.value.fact) == (str(demanded.value), demanded.value.fact)
 
 
 def test_an_empty_ledger_hands_nothing_over(ledger: LedgerLab, tmp_path: Path) -> None:

@@ -63,10 +63,18 @@ FOR_OTHERS = (
     "subprocess",
     "tarfile",
     "cli.discovery",
+    "cli.export_options",
+    "cli.fleet_options",
+    "cli.installation_options",
+    "cli.read_options",
     "cli.reading",
+    "ledger.adapters.anchor_store",
     "ledger.adapters.left_overs",
+    "ledger.adapters.outside",
     "ledger.adapters.package_tar",
     "ledger.adapters.staging_area",
+    "ledger.adapters.witness_list",
+    "ledger.application.anchoring",
     "ledger.tlog.cosignature",
     "ledger.tlog.policy_file",
     "ledger.tlog.witness_reply",
@@ -99,6 +107,24 @@ def test_a_change_loads_nothing_that_only_others_need(lab: Lab, arguments: tuple
     )
 
     assert (ended.returncode, ended.stderr.splitlines()[-1:]) == (0, ["[]"])
+
+
+def test_a_piped_table_of_versions_loads_nothing_that_lists_events(lab: Lab) -> None:
+    others = ("cli.listing", "hashlib", "shutil", "shlex")
+    program = (
+        "import sys; from cli.app import main; code = main(sys.argv[1:]);"
+        f"print([name for name in {others!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "versions", "--json"],
+        env=lab.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "[]\n")
 
 
 def test_the_rules_that_show_names_are_those_that_bind() -> None:
