@@ -25,7 +25,7 @@ from pathlib import Path
 from ledger.adapters.erlang_terms import Atom, Term
 from ledger.adapters.external_term import decode_term
 from ledger.dataclass import dataclass, field
-from ledger.errors import FailedError
+from ledger.errors import FailedError, UsageError
 
 _GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.5
@@ -65,7 +65,7 @@ class CallFailedError(FailedError):
         self.fault = fault
 
 
-class ErlCallMissingError(FailedError):
+class ErlCallMissingError(UsageError):
     """There is no ``erl_call`` that can be run, or it does not run."""
 
     def __init__(self, program: Path, fact: str) -> None:
@@ -77,8 +77,8 @@ class ErlCallMissingError(FailedError):
         self.program = program
 
 
-class CookieHomeError(FailedError):
-    """The cookie cannot be laid down for ``erl_call``."""
+class CookieHomeError(UsageError):
+    """The cookie cannot be laid down for ``erl_call``, so the node cannot be reached."""
 
     def __init__(self, folder: Path, fact: str) -> None:
         super().__init__(
