@@ -60,5 +60,5 @@ def _is_enrolled(address: str, signer: HostSigner, place: HostPlace) -> bool:
         newest = c.fetchone()
         place.guard.swap(newest[1] if newest else place.empty_note())
         if newest:
-            FleetTree(signer, place.guard).verify_tail(c, newest[0])
+            FleetTree(signer, place.guard).verify_tail(c)
     return False

@@ -26,13 +26,15 @@ from psycopg.pq import TransactionStatus
 
 from ledger.adapters.mapper import EnvelopeMapper
 from ledger.adapters.postgres_errors import AnswerLostError, ConnectionLostError, ServerLostError, translated
+from ledger.adapters.postgres_head import Cursor, Head, asked_head, head_in
 from ledger.adapters.postgres_schema import WRITER
-from ledger.adapters.postgres_server import Connection, connect
-from ledger.adapters.postgres_tree import Cursor, FleetSigner, FleetTree
+from ledger.adapters.postgres_server import Connection, connect, pipelined
+from ledger.adapters.postgres_tree import FleetSigner, FleetTree
 from ledger.adapters.tip_guard import GuardBehindError
 from ledger.application.record_ports import Disclosure, Guard, LogRecorder, Recording
 from ledger.errors import FailedError
 from ledger.tlog.merkle import hash_leaf
+from ledger.tlog.tree_builder import append_leaves
 
 LOCK_SECONDS = 30
 PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0)
@@ -163,7 +165,7 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
         if self._tree is None:
             return
         with self._whole() as c:
-            self._tree.verify_tail(c, _size(c))
+            self._tree.verify_tail(c)
 
     def streams(self) -> tuple[str, ...]:
         """Return the ids of all streams, in the order of their first event."""
@@ -233,8 +235,9 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
 
     def _tried(self, append: "_Append") -> tuple[Sequence[int], bytes]:
         sent, lost = False, ConnectionLostError()
-        for pause in (0.0, *self._pauses):
-            time.sleep(pause)
+        for pause in (None, *self._pauses):
+            if pause is not None:  # not even for no time: that gives the processor away
+                time.sleep(pause)
             try:
                 with self.datastore.lent() as connection:
                     return append.run(connection)
@@ -291,46 +294,43 @@ class _Append:
         """
         self.sent = False
         if self._tree is not None:
-            with connection.transaction(), connection.cursor() as c:
-                c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                self._tree.check(c, _size(c))  # what takes long after many commits of others is done outside the lock
-        with connection.transaction(), connection.cursor() as c:
-            c.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-            c.execute(_LOCK)
-            appended = self._known(c) or self._stored(c)
+            self._tree.prepare(connection)
+        # Statements go out without a wait for the answer of the one before; the commit goes with the checkpoint.
+        with pipelined(connection), connection.transaction():
+            connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+            connection.execute(_LOCK)
+            known = connection.execute(_KNOWN, (self.commit_id,))
+            asked = asked_head(connection, since=self._tree.since if self._tree else None)
+            rows, head = known.fetchall(), head_in(asked)
+            appended = self._known(rows, head) if rows else self._stored(connection, head)
             self.sent = True
         return appended
 
-    def _known(self, c: Cursor) -> tuple[Sequence[int], bytes] | None:
-        """Return what was stored under this commit id before, None where nothing was.
+    def _known(self, rows: Sequence[Any], head: Head) -> tuple[Sequence[int], bytes]:
+        """Return what was stored under this commit id before.
 
         A retry after a lost answer seals its events anew, so places are compared and not bytes.
         """
-        rows = c.execute(_KNOWN, (self.commit_id,)).fetchall()
-        if not rows:
-            return None
         if [row[1:] for row in rows] != [(str(e.originator_id), e.originator_version) for e in self._events]:
             raise IntegrityError(f"commit {self.commit_id} holds other events")
-        note = c.execute("SELECT note FROM log_checkpoint WHERE size = %s", (rows[-1][0],)).fetchone()
-        newest = _size(c) == rows[-1][0]
-        return [row[0] for row in rows], note[0] if note and newest else b""
+        ids = [row[0] for row in rows]
+        return ids, head.note if head.signed == ids[-1] else b""
 
-    def _stored(self, c: Cursor) -> tuple[Sequence[int], bytes]:
-        size, events = _size(c), self._events
-        newest = self._tree.check(c, size) if self._tree else None
+    def _stored(self, connection: Connection, head: Head) -> tuple[Sequence[int], bytes]:
+        size, events = head.size, self._events
+        with connection.cursor() as c:
+            newest = self._tree.check(head, c) if self._tree else None
         leaf_hashes, states = [hash_leaf(event.state) for event in events], [event.state for event in events]
+        appended = append_leaves(size, leaf_hashes=leaf_hashes, reader=head.tiles) if self._tree else None
         streams, versions = [str(e.originator_id) for e in events], [e.originator_version for e in events]
         commit = (self.commit_id, size, size + len(events) - 1)
-        c.execute(_APPEND, (streams, versions, [e.topic for e in events], states, leaf_hashes, size, *commit))
+        connection.execute(_APPEND, (streams, versions, [e.topic for e in events], states, leaf_hashes, size, *commit))
         if self._disclosures:
-            c.executemany(_DISCLOSE, [(kept.commitment, kept.salt, kept.value) for kept in self._disclosures])
-        note = self._tree.grow(c, states, leaf_hashes=leaf_hashes, newest=newest) if self._tree else b""
+            rows = [(kept.commitment, kept.salt, kept.value) for kept in self._disclosures]
+            connection.cursor().executemany(_DISCLOSE, rows)
+        root = newest.root if newest else None
+        note = self._tree.grow(connection, states, appended=appended, root=root) if self._tree and appended else b""
         return list(range(size + 1, size + 1 + len(events))), note
-
-
-def _size(c: Cursor) -> int:
-    ((last,),) = c.execute("SELECT max(idx) + 1 FROM log_leaf").fetchall()
-    return int(last or 0)
 
 
 class LedgerFactory(PostgresFactory):

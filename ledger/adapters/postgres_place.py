@@ -24,8 +24,8 @@ from pathlib import Path
 from ledger.adapters.durable import make_folder, replace_file
 from ledger.adapters.keys import SEED_BYTES, LogKey, create_key
 from ledger.adapters.ledger_folder import ADDRESS, FolderNotMadeError, LedgerFolder
+from ledger.adapters.postgres_head import Cursor
 from ledger.adapters.postgres_server import enrolled_keys, reached, require_enrolled
-from ledger.adapters.postgres_tree import Cursor
 from ledger.adapters.signatures import verifier
 from ledger.dataclass import dataclass
 from ledger.errors import UsageError

@@ -24,7 +24,11 @@ from ledger.tlog.vkey import Vkey
 CONNECT_SECONDS = "3"
 _DURABLE = frozenset({"on", "remote_apply"})
 # A host that freezes inside an append must not hold up the fleet for longer.
-_SETTLE = f"SET search_path = {SEARCH_PATH}; SET idle_in_transaction_session_timeout = '10s'"
+# Under the lock each statement has to see what was committed before the lock was there.
+_SETTLE = (
+    f"SET search_path = {SEARCH_PATH}; SET idle_in_transaction_session_timeout = '10s'; "
+    "SET default_transaction_isolation = 'read committed'"
+)
 _FACTS = (
     "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'), "
     "to_regclass('ledger.log_ledger') IS NOT NULL, "
@@ -132,6 +136,26 @@ def reached(address: str, *, role: str = AUDITOR) -> Iterator[Connection]:
             yield connection
     except ConnectionLostError as exc:
         raise ServerLostError(address, str(exc)) from exc
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Let statements go out without a wait for the answers of those before; the first error leaves the block.
+
+    psycopg's own block warns on the terminal of what still fails on the way out of an error.
+    """
+    broken: BaseException | None = None
+    try:
+        with connection.pipeline():
+            try:
+                yield
+            except BaseException as exc:  # noqa: BLE001 # it is raised below
+                broken = exc
+    except psycopg.Error:
+        if broken is None:
+            raise
+    if broken is not None:
+        raise broken
 
 
 def origin_at(address: str) -> str | None:

@@ -3,15 +3,17 @@
 What differs from a ledger of one host: each host signs with a key of its own, so a checkpoint is
 by the host that wrote it, and a tip guard that is behind is what other hosts' commits leave. It is
 moved on where its root is a prefix of the tree and every newer checkpoint is signed by a host's
-key (evidence.md 5.4).
+key (evidence.md 5.4). In an append that is held in memory until the commit, whose note the guard
+gets anyway: two replacements of a file take longer than the commit itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
 import psycopg
 
+from ledger.adapters.postgres_head import Cursor, Head, asked_head, head_in, store_nodes
 from ledger.adapters.sqlite_tree import LeafAlteredError, ReadBackError, TileMissingError
 from ledger.adapters.tip_guard import (
     CheckpointDiffersError,
@@ -22,24 +24,27 @@ from ledger.adapters.tip_guard import (
     open_guard,
 )
 from ledger.application.record_ports import Guard, LogSigner
+from ledger.dataclass import replace
 from ledger.errors import FailedError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.merkle import hash_leaf
 from ledger.tlog.notation import HASH_SIZE, FormatError
 from ledger.tlog.note import Note, Signature, Verifier
 from ledger.tlog.tiled_tree import TiledTree, root_of_size
-from ledger.tlog.tiles import HEIGHT, WIDTH
-from ledger.tlog.tree_builder import TileRow, append_leaves
+from ledger.tlog.tiles import WIDTH
+from ledger.tlog.tree_builder import Appended
 
 _LEAVES = "SELECT string_agg(leaf_hash, ''::bytea ORDER BY idx) FROM log_leaf WHERE idx >= %s AND idx < %s"
 _NODES = "SELECT string_agg(hash, ''::bytea ORDER BY idx) FROM log_node WHERE level = %s AND idx >= %s AND idx < %s"
-_NEWER = "SELECT size, note FROM log_checkpoint WHERE size > %s AND size <= %s ORDER BY size"
+_NEWER = "SELECT size, note FROM log_checkpoint WHERE size > %s AND size <= %s ORDER BY size LIMIT %s"
+_PAGE = 1000
+_ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _TAIL = (
     "SELECT l.idx, e.state, l.leaf_hash FROM log_leaf AS l LEFT JOIN stored_events AS e "
     "USING (originator_id, originator_version) WHERE l.idx >= %s AND l.idx < %s ORDER BY l.idx"
 )
 
-Cursor = psycopg.Cursor[Any]
+Connection = psycopg.Connection[Any]
 
 
 class FleetSigner(LogSigner, Protocol):
@@ -72,19 +77,6 @@ class TileRows:
         found: bytes = hashes
         return found
 
-    def store(self, row: TileRow, *, old_size: int) -> None:
-        """Write the entries of a tile above the leaves that a tree of *old_size* did not have."""
-        tile = row.tile
-        first = max(tile.n * WIDTH, old_size >> HEIGHT * tile.level)
-        hashes = row.hashes[(first - tile.n * WIDTH) * HASH_SIZE :]
-        self._cursor.executemany(
-            "INSERT INTO log_node VALUES (%s, %s, %s)",
-            [
-                (tile.level, first + at, hashes[at * HASH_SIZE : (at + 1) * HASH_SIZE])
-                for at in range(len(hashes) // HASH_SIZE)
-            ],
-        )
-
 
 class FleetTree:
     """Signs the tree of one ledger for one host, whose newest note is in *guard*."""
@@ -92,68 +84,85 @@ class FleetTree:
     def __init__(self, signer: FleetSigner, guard: Guard) -> None:
         self._signer = signer
         self._guard = guard
+        # Up to *_seen*, whose note is *_seen_note*, the log was checked against the guard *_seen_guard*.
+        self._seen: Checkpoint | None = None
+        self._seen_note = b""
+        self._seen_guard: bytes | None = None
 
-    def check(self, c: Cursor, size: int) -> Checkpoint | None:
-        """Return the newest checkpoint where database and guard agree; None for an empty ledger.
+    def prepare(self, connection: Connection) -> None:
+        """Check what other hosts wrote since; what takes long after many commits is done here, outside the lock.
+
+        Raises: as ``check``.
+        """
+        since, held = self.since, self._guard.read()
+        if since is None or held != self._seen_guard:
+            with connection.transaction(), connection.cursor() as c:
+                c.execute(_ONE_STATE)
+                self._follow_stored(c, head_in(asked_head(connection)))
+            return
+        head = head_in(asked_head(connection, since=since))
+        if head.note != self._seen_note:
+            with connection.cursor() as c:
+                self._saw(self.check(head, c), head.note, held=self._guard.read())
+
+    @property
+    def since(self) -> int | None:
+        """The size up to which the log is checked already: a head has to tell of the rest only."""
+        return self._seen.size if self._seen else None
+
+    def check(self, head: Head, c: Cursor) -> Checkpoint | None:
+        """Return the newest checkpoint where *head* and guard agree; None for an empty ledger.
 
         Raises: TipError, as the concrete error for the reason; SignatureError, FormatError.
         """
-        c.execute("SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1")
-        row = c.fetchone()
-        signed = row[0] if row else 0
-        if signed != size:
-            raise CheckpointDiffersError(size, signed=signed)
-        held = self._guard.read()
-        if row and held == row[1]:
-            return Checkpoint.parse(Note.parse(row[1]).text)  # the guard vouches for the same bytes
-        if held is None and size:
-            raise TipLostError(size)
-        if held is not None:
-            self._follow(c, self._open_guard(held, c), size)
-        return self.open(row[1], c) if row else None
+        held = self._held(head)
+        if head.note and held == head.note:
+            return Checkpoint.parse(Note.parse(head.note).text)  # the guard vouches for the same bytes
+        if held is not None and held == self._seen_guard and self._seen:
+            return self._follow(c, self._seen, head)
+        return self._follow_stored(c, head)
 
-    def verify_tail(self, c: Cursor, size: int) -> None:
-        """Hold the events of the newest tile against leaves, tree and the signed checkpoint.
+    def verify_tail(self, c: Cursor) -> None:
+        """Hold the events of the newest tile against leaves, tree and the signed checkpoint; the guard moves on.
 
         Raises: LeafAlteredError naming the first bad event; TipError; SignatureError, FormatError.
         """
-        newest = self.check(c, size)
+        head = head_in(asked_head(c.connection))
+        newest = self.check(head, c)
         if newest is None:
             return
-        c.execute("SELECT note FROM log_checkpoint WHERE size = %s", (size,))
-        ((note,),) = c.fetchall()
-        self.open(note, c)
-        tree = TiledTree(size, reader=TileRows(c))
+        self.open(head.note, c)
+        tree = TiledTree(head.size, reader=TileRows(c))
         if tree.root() != newest.root:
-            raise TipRewrittenError(size)
-        first = (size - 1) // WIDTH * WIDTH
-        c.execute(_TAIL, (first, size))
+            raise TipRewrittenError(head.size)
+        first = (head.size - 1) // WIDTH * WIDTH
+        c.execute(_TAIL, (first, head.size))
         rows = c.fetchall()
-        for at, index in enumerate(range(first, size)):
+        for at, index in enumerate(range(first, head.size)):
             row = rows[at] if at < len(rows) else (None, None, None)
             if row[0] != index or row[1] is None or not hash_leaf(row[1]) == row[2] == tree.read_hash(0, index):
                 raise LeafAlteredError(index)
+        self._move_guard(head.note)
 
-    def grow(
-        self, c: Cursor, states: Sequence[bytes], *, leaf_hashes: Sequence[bytes], newest: Checkpoint | None
-    ) -> bytes:
+    def grow(self, connection: Connection, states: Sequence[bytes], *, appended: Appended, root: bytes | None) -> bytes:
         """Store what the tree gains by leaves that are stored, verify all by reading it back, and return the new note.
 
+        *root* is what was signed before, None for an empty ledger.
         Raises: ReadBackError, TipRewrittenError.
         """
-        size, tiles = newest.size if newest else 0, TileRows(c)
-        appended = append_leaves(size, leaf_hashes=leaf_hashes, reader=tiles)
-        for row in appended.tiles:
-            if row.tile.level:
-                tiles.store(row, old_size=size)
-        self._read_back(c, size, states)
-        tree = TiledTree(appended.size, reader=tiles)
+        store_nodes(connection, appended.tiles, old_size=appended.old_size)
+        tail = connection.execute(_TAIL, (appended.old_size, appended.size), binary=True)
+        head = asked_head(connection, since=appended.old_size)
+        _require_read_back(tail, states)
+        tree = TiledTree(appended.size, reader=head_in(head).tiles)
         if tree.root() != appended.root:
             raise ReadBackError("a tile")
-        if newest and tree.root(size) != newest.root:
-            raise TipRewrittenError(size)
+        if root is not None and tree.root(appended.old_size) != root:
+            raise TipRewrittenError(appended.old_size)
         note = self._sign(Checkpoint(self._signer.name, appended.size, appended.root))
-        c.execute("INSERT INTO log_checkpoint VALUES (%s, %s)", (appended.size, note))
+        connection.execute("INSERT INTO log_checkpoint VALUES (%s, %s)", (appended.size, note))
+        # Of use only where the guard holds this note, which is after the commit.
+        self._saw(Checkpoint(self._signer.name, appended.size, appended.root), note, held=note)
         return note
 
     def open(self, note: bytes, c: Cursor) -> Checkpoint:
@@ -170,35 +179,49 @@ class FleetTree:
             return open_guard(held, log=next(iter(self._signer.verifiers(Note.parse(held), c)), self._signer))
         return open_guard(held, log=self._signer)
 
-    def _follow(self, c: Cursor, guarded: Checkpoint, size: int) -> None:
-        if guarded.size > size:
-            raise TipRollbackError(guarded.size, stored=size)
-        if root_of_size(guarded.size, reader=TileRows(c)) != guarded.root:
-            raise TipRewrittenError(guarded.size)
-        c.execute(_NEWER, (guarded.size, size))
-        newer = c.fetchall()
-        for stored, note in newer:
-            if self.open(note, c).size != stored:
-                raise CheckpointDiffersError(size, signed=stored)
-        if newer:
-            self._move_guard([note for _, note in newer])
+    def _held(self, head: Head) -> bytes | None:
+        if head.signed != head.size:
+            raise CheckpointDiffersError(head.size, signed=head.signed)
+        held = self._guard.read()
+        if held is None and head.size:
+            raise TipLostError(head.size)
+        return held
 
-    def _move_guard(self, newer: Sequence[bytes]) -> None:
-        ours = (self._signer.name, self._signer.key_id)
-        lines = [line for note in newer for line in Note.parse(note).signatures]
-        if any((line.name, line.key_id) == ours for line in lines):
-            self._guard.advance(newer[-1])  # a commit of this host: a command broke off behind it
-            return
+    def _saw(self, checkpoint: Checkpoint | None, note: bytes, *, held: bytes | None) -> None:
+        self._seen, self._seen_note, self._seen_guard = checkpoint, note, held
+
+    def _follow_stored(self, c: Cursor, head: Head) -> Checkpoint | None:
+        """Go from the guard to *head* by what the database holds, however far that is."""
+        held = self._held(head)
+        if held is not None and held != head.note:
+            guarded = self._open_guard(held, c)
+            self._follow(c, guarded, replace(head, newer=_newer(c, guarded.size, head.size), tiles=TileRows(c)))
+        newest = self.open(head.note, c) if head.note else None
+        self._saw(newest, head.note, held=self._guard.read())  # it moved where a commit of this host lay behind it
+        return newest
+
+    def _follow(self, c: Cursor, known: Checkpoint, head: Head) -> Checkpoint:
+        """Return the newest checkpoint of *head*, where *known* is of its tree and hosts signed each one since."""
+        if known.size > head.size:
+            raise TipRollbackError(known.size, stored=head.size)
+        if root_of_size(known.size, reader=head.tiles) != known.root:
+            raise TipRewrittenError(known.size)
+        newest, own, ours = known, False, (self._signer.name, self._signer.key_id)
+        for stored, note in head.newer:
+            newest = self.open(note, c)
+            if newest.size != stored:
+                raise CheckpointDiffersError(head.size, signed=stored)
+            own = own or any((line.name, line.key_id) == ours for line in Note.parse(note).signatures)
+        if own:
+            self._guard.advance(head.note)  # a command broke off behind a commit of this host
+        return newest
+
+    def _move_guard(self, note: bytes) -> None:
         try:
-            self._guard.swap(newer[-1])
+            if self._guard.read() != note:
+                self._guard.swap(note)
         except FailedError as exc:
             raise GuardStuckError(exc) from exc
-
-    def _read_back(self, c: Cursor, size: int, states: Sequence[bytes]) -> None:
-        c.execute(_TAIL, (size, size + len(states)))
-        rows = c.fetchall()
-        if [row[1] for row in rows] != list(states) or any(hash_leaf(row[1]) != row[2] for row in rows):
-            raise ReadBackError("an event")
 
     def _sign(self, checkpoint: Checkpoint) -> bytes:
         text = checkpoint.encode()
@@ -206,3 +229,16 @@ class FleetTree:
         if open_checkpoint(note, logs=(self._signer,)).checkpoint != checkpoint:
             raise ReadBackError("the signed note")
         return note
+
+
+def _require_read_back(tail: Cursor, states: Sequence[bytes]) -> None:
+    rows = tail.fetchall()
+    if [row[1] for row in rows] != list(states) or any(hash_leaf(row[1]) != row[2] for row in rows):
+        raise ReadBackError("an event")
+
+
+def _newer(c: Cursor, above: int, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the checkpoints above a size, page by page: a host may have been away for long."""
+    while page := c.execute(_NEWER, (above, size, _PAGE)).fetchall():
+        yield from page
+        above = page[-1][0]

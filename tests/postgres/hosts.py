@@ -48,6 +48,12 @@ def host_at(base: Path, address: str, *, owner: str | None = None) -> Host:
     return Host(address, place, signer)
 
 
+def guarded(host: Host) -> Host:
+    """Return *host*, whose guard now holds the empty tree: it was there when the ledger was made."""
+    host.place.guard.swap(host.place.empty_note())
+    return host
+
+
 def change(address: str, *statements: str) -> None:
     """Change the database as a superuser can: without triggers."""
     with psycopg.connect(address, options="-c search_path=ledger", autocommit=True) as connection:

@@ -17,7 +17,7 @@ from ledger.errors import LedgerError
 from ledger.tlog.merkle import hash_leaf
 from ledger.tlog.tree_builder import TreeBuilder
 from tests.fakes.recording import ORIGIN, installed
-from tests.postgres.hosts import Host, checkpoints, host_at
+from tests.postgres.hosts import Host, checkpoints, guarded, host_at
 from tests.postgres.server import OWNER, Server, as_owner, binaries, free_port, run, running_server
 from tests.postgres.wire import wire
 
@@ -34,11 +34,6 @@ def short() -> Iterator[Path]:
     folder = Path(mkdtemp(prefix="rl-wire-"))
     yield folder
     shutil.rmtree(folder)
-
-
-def guarded(host: Host) -> Host:
-    host.place.guard.swap(host.place.empty_note())
-    return host
 
 
 def record(host: Host, number: int) -> None:

@@ -21,7 +21,7 @@ from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.note import SignatureError
 from tests.fakes.recording import ORIGIN, STREAM, installed
-from tests.postgres.hosts import Host, change, checkpoints, host_at
+from tests.postgres.hosts import Host, change, checkpoints, guarded, host_at
 from tests.postgres.server import Server
 
 
@@ -41,20 +41,12 @@ def address(server: Server, database: str) -> str:
 @pytest.fixture
 def one(tmp_path: Path, address: str) -> Host:
     """Give a host that made the ledger, so that its guard holds the empty tree."""
-    host = host_at(tmp_path / "one", address)
-    guard_nothing(host)
-    return host
+    return guarded(host_at(tmp_path / "one", address))
 
 
 @pytest.fixture
 def two(tmp_path: Path, one: Host) -> Host:
-    host = host_at(tmp_path / "two", one.address)
-    guard_nothing(host)
-    return host
-
-
-def guard_nothing(host: Host) -> None:
-    host.place.guard.swap(host.place.empty_note())
+    return guarded(host_at(tmp_path / "two", one.address))
 
 
 def append(ledger: ReleaseLedger, versions: Sequence[int], *, stream: str = STREAM) -> None:

@@ -1,0 +1,103 @@
+"""The end of a fleet's log in one statement: its size, its newest notes, and the tiles at its right edge.
+
+What an append has to know of the log before it writes, and what it reads back before it signs,
+each comes in one answer. So a writer holds the lock of the fleet for three answers of the server,
+however far away that is: the head, the rows read back, and the commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+
+from ledger.adapters.sqlite_tree import TileMissingError
+from ledger.dataclass import dataclass
+from ledger.tlog.notation import HASH_SIZE
+from ledger.tlog.tiled_tree import TileReader
+from ledger.tlog.tiles import HEIGHT, WIDTH
+from ledger.tlog.tree_builder import TileRow
+
+_LEVELS = 7
+"""Levels of tiles above the leaves that an index of 63 bits can have."""
+# Both ends of each range are given: with one, the planner takes it for a third of the table.
+_HEAD = f"""
+WITH head AS (SELECT coalesce(max(idx) + 1, 0) AS size FROM log_leaf),
+base AS (SELECT size, least(coalesce(%s::bigint, size), size) AS at FROM head)
+SELECT base.size, base.at,
+  ARRAY(SELECT size FROM log_checkpoint ORDER BY size DESC LIMIT 1),
+  ARRAY(SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1),
+  ARRAY(SELECT c.size FROM log_checkpoint AS c WHERE c.size > base.at AND c.size <= base.size ORDER BY c.size),
+  ARRAY(SELECT c.note FROM log_checkpoint AS c WHERE c.size > base.at AND c.size <= base.size ORDER BY c.size),
+  (SELECT string_agg(leaf_hash, ''::bytea ORDER BY idx) FROM log_leaf
+   WHERE idx >= base.at - base.at %% {WIDTH} AND idx < base.size),
+  ARRAY(SELECT (SELECT string_agg(hash, ''::bytea ORDER BY idx) FROM log_node WHERE level = above
+     AND idx >= base.at >> {HEIGHT} * above >> {HEIGHT} << {HEIGHT} AND idx < base.size >> {HEIGHT} * above)
+   FROM generate_series(1, {_LEVELS}) AS above ORDER BY above)
+FROM base
+"""  # noqa: S608 # numbers of this module
+_NODES = "INSERT INTO log_node SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bytea[])"
+
+Cursor = psycopg.Cursor[Any]
+
+
+class EdgeTiles:
+    """The tiles from that of leaf *base* on, as one answer brought them (a ``tiled_tree.TileReader``)."""
+
+    def __init__(self, base: int, levels: Sequence[bytes | None]) -> None:
+        self._base = base
+        self._levels = levels
+
+    def read_tile(self, level: int, n: int, width: int) -> bytes:
+        """Return the first *width* hashes of a tile.
+
+        Raises: TileMissingError.
+        """
+        held = (self._levels[level] if level < len(self._levels) else None) or b""
+        at = (n - (self._base >> HEIGHT * (level + 1))) * WIDTH * HASH_SIZE
+        found = held[at : at + width * HASH_SIZE] if at >= 0 else b""
+        if len(found) != width * HASH_SIZE:
+            raise TileMissingError(level, n)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """Where the log ends: *signed* is the size of the newest checkpoint, *newer* are those above what was asked for."""
+
+    size: int
+    signed: int
+    note: bytes
+    newer: Iterable[tuple[int, bytes]]
+    tiles: TileReader
+
+
+def asked_head(connection: "psycopg.Connection[Any]", *, since: int | None = None) -> Cursor:
+    """Ask for the head and return the cursor that will have it; with *since*, tiles and notes begin at that size."""
+    return connection.execute(_HEAD, (since,), binary=True)
+
+
+def head_in(cursor: Cursor) -> Head:
+    """Return the head that was asked for."""
+    ((size, base, sizes, notes, newer, newer_notes, leaves, levels),) = cursor.fetchall()
+    return Head(
+        size=size,
+        signed=sizes[0] if sizes else 0,
+        note=notes[0] if notes else b"",
+        newer=tuple(zip(newer, newer_notes, strict=True)),
+        tiles=EdgeTiles(base, (leaves, *levels)),
+    )
+
+
+def store_nodes(connection: "psycopg.Connection[Any]", tiles: Sequence[TileRow], *, old_size: int) -> None:
+    """Write the entries of tiles above the leaves that a tree of *old_size* did not have."""
+    rows = [entry for row in tiles if row.tile.level for entry in _entries(row, old_size)]
+    if rows:
+        levels, places, hashes = zip(*rows, strict=True)
+        connection.execute(_NODES, (list(levels), list(places), list(hashes)))
+
+
+def _entries(row: TileRow, old_size: int) -> list[tuple[int, int, bytes]]:
+    level, start = row.tile.level, row.tile.n * WIDTH
+    first = max(start, old_size >> HEIGHT * level)
+    places = range(first, start + len(row.hashes) // HASH_SIZE)
+    return [(level, at, row.hashes[(at - start) * HASH_SIZE : (at - start + 1) * HASH_SIZE]) for at in places]
