@@ -15,7 +15,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from ledger.adapters.installation import Installation
 from ledger.adapters.node_place import find_cookie, find_runner
@@ -80,6 +79,8 @@ def run_script(
     *tell* hears every few seconds that it is at work.
     Raises: ScriptGoesOnError; StepFailedError where the script does not start.
     """
+    from tempfile import TemporaryFile  # noqa: PLC0415 # before the script is called, nothing pays for it
+
     command = " ".join(("bin/emqx", *arguments))
     runner = find_runner(files)
     environ = service_environ(os_pid, owner=files.releases.stat().st_uid)
