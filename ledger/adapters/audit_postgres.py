@@ -1,12 +1,13 @@
 """A ledger in PostgreSQL as a verifier reads it: one state of it, in a transaction that can write nothing.
 
 The role ``ledger_auditor`` is enough. Leaves come in the order of ``log_leaf.idx``, a tile's worth at a
-time; what lies outside the tree is looked for from both sides.
+time; what lies outside the tree is looked for from both sides. What grows with the ledger is
+fetched from a cursor of the server, some thousand rows at a time: memory stays flat.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import zip_longest
+from itertools import count, groupby, zip_longest
 from typing import Any
 
 import psycopg
@@ -45,6 +46,7 @@ _ENDS = "SELECT size FROM log_checkpoint WHERE size > 0 ORDER BY size"
 _HELD_VERSIONS = (
     "SELECT convert_to(originator_id, 'UTF8'), max(originator_version) FROM log_leaf WHERE idx < %s GROUP BY 1"
 )
+_AT_ONCE = 2048
 
 
 class PostgresSource:
@@ -55,6 +57,7 @@ class PostgresSource:
     def __init__(self, connection: Connection, *, address: str) -> None:
         self._connection = connection
         self._address = address
+        self._cursors = count(1)
 
     def size(self) -> int:
         """Return the number of leaves."""
@@ -62,21 +65,20 @@ class PostgresSource:
 
     def leaves(self, start: int, end: int) -> Iterator[Sequence[StoredLeaf]]:
         """Yield the leaves in the order of their index, a tile's worth at a time."""
-        while start < end:
-            stop = min(end, start - start % WIDTH + WIDTH)
-            rows = self._rows(_LEAVES, start, stop)
-            for row in rows:
+        few = end - start <= WIDTH
+        rows = self._rows(_LEAVES, start, end) if few else self._stream(_LEAVES, start, end)
+        for _, tile in groupby(rows, key=lambda row: row[0] // WIDTH):
+            leaves = list(tile)
+            for row in leaves:
                 if row[2] is None:
                     raise PartWrongError(
                         f"event {row[0]}", fact="the table of events does not hold what the tree counts"
                     )
-            if rows:
-                yield rows
-            start = stop
+            yield leaves
 
     def checkpoints(self, above: int) -> Iterator[tuple[int | None, bytes]]:
         """Yield the checkpoints by their size."""
-        yield from self._rows("SELECT size, note FROM log_checkpoint WHERE size > %s ORDER BY size", above)
+        yield from self._stream("SELECT size, note FROM log_checkpoint WHERE size > %s ORDER BY size", above)
 
     def tile(self, tile: Tile) -> bytes:
         """Return the hashes of a tile: those of the leaves themselves, or of ``log_node``."""
@@ -95,12 +97,12 @@ class PostgresSource:
 
     def anchors(self) -> Iterator[HeldNote]:
         """Yield what the sinks answered."""
-        for size, sink, proof in self._rows("SELECT size, sink, proof FROM anchor ORDER BY size, sink"):
+        for size, sink, proof in self._stream("SELECT size, sink, proof FROM anchor ORDER BY size, sink"):
             yield HeldNote(f"anchor {size} of {sink!a}", proof)
 
     def disclosures(self) -> Iterator[StoredDisclosure]:
         """Yield the rows of ``disclosure``."""
-        for row in self._rows("SELECT commitment, salt, value FROM disclosure ORDER BY commitment"):
+        for row in self._stream("SELECT commitment, salt, value FROM disclosure ORDER BY commitment"):
             yield StoredDisclosure(*row)
 
     def surplus(self, size: int) -> Iterator[str]:
@@ -108,16 +110,16 @@ class PostgresSource:
         if self._rows("SELECT count(*) FROM stored_events")[0][0] != size:
             stream, version = next(iter(self._rows(_OUTSIDE)), ("?", "?"))
             yield f"an event lies outside the tree: version {version} of {stream!a}"
-        for level, count, lowest, highest in self._rows(_NODES):
+        for level, entries, lowest, highest in self._rows(_NODES):
             due = size >> HEIGHT * level
-            if (lowest, highest) != (0, due - 1) or count != due:
+            if (lowest, highest) != (0, due - 1) or entries != due:
                 yield f"level {level} of the tree has entries that are not of it"
         yield from self._commit_faults()
 
     def _commit_faults(self) -> Iterator[str]:
         """Yield where the table of commits says something else than the commits of the tree."""
         start = 0
-        for row, end in zip_longest(self._rows(_COMMITS), self._rows(_ENDS)):
+        for row, end in zip_longest(self._stream(_COMMITS), self._stream(_ENDS)):
             if row is None:
                 yield f"the table of commits has no row for the commit of event {start}"
                 return
@@ -135,13 +137,25 @@ class PostgresSource:
 
     def versions_before(self, start: int) -> Mapping[bytes, int] | None:
         """Return the last version of each stream before leaf *start*."""
-        return dict(self._rows(_HELD_VERSIONS, start))
+        return dict(self._stream(_HELD_VERSIONS, start))
 
     def _rows(self, statement: str, *parameters: int) -> list[Any]:
         try:
             return self._connection.execute(statement, parameters or None).fetchall()
         except psycopg.Error as exc:
-            raise PartMissingError(self._address, fact=f"the server says: {error_of(self._address, exc).fact}") from exc
+            raise self._missing(exc) from exc
+
+    def _stream(self, statement: str, *parameters: int) -> Iterator[Any]:
+        name = f"rows_{next(self._cursors)}"
+        try:
+            with self._connection.cursor(name) as cursor:
+                cursor.itersize = _AT_ONCE
+                yield from cursor.execute(statement, parameters or None)
+        except psycopg.Error as exc:
+            raise self._missing(exc) from exc
+
+    def _missing(self, exc: psycopg.Error) -> PartMissingError:
+        return PartMissingError(self._address, fact=f"the server says: {error_of(self._address, exc).fact}")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Host:
     def ledger(self, *, guard: TipGuard | None = None) -> Iterator[ReleaseLedger]:
         """Give the ledger as this host records in it."""
         recording = Recording(
-            origin=ORIGIN,
+            origin=self.signer.name,
             clock=SetClock(),
             new_id=new_id,
             turn=lambda: self.place.turn.hold("record", wait=30),
