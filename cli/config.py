@@ -80,6 +80,7 @@ class Settings(NamedTuple):
     driver: Setting[str]
     root: Setting[Path | None]
     group: Setting[str | None]
+    tip_guard: Setting[Path | None]
     require_reason: Setting[bool]
     require_ticket: Setting[bool]
     holders: Setting[int]
@@ -138,6 +139,7 @@ def read_settings(
         driver=Setting(driver.value or "auto", driver.source),
         root=_root(environ, own, host),
         group=own.get("group") or host.get("group") or Setting(None, "default"),
+        tip_guard=_tip_guard(environ, host),
         require_reason=policy("require_reason", default=False),
         require_ticket=policy("require_ticket", default=False),
         holders=policy("holders", 0),
@@ -184,10 +186,20 @@ def _served(address: str, environ: Mapping[str, str], host: _File, host_ledger: 
 
     if not address.startswith(SCHEMES):
         raise LedgerAddressError(address)
+    base = _tip_guard(environ, host).value
+    return folder_of(address, base=base or (host_ledger if os.geteuid() == 0 else state_folder(environ)))
+
+
+def _tip_guard(environ: Mapping[str, str], host: _File) -> Setting[Path | None]:
+    """Return the folder in which tip guards lie: only the host says, not whoever writes a ledger."""
     named = _given(environ.get("RELEASE_LEDGER_TIP_GUARD"), "RELEASE_LEDGER_TIP_GUARD") or host.get("tip_guard")
-    if named is not None:
-        return folder_of(address, base=Path(named.value))
-    return folder_of(address, base=host_ledger if os.geteuid() == 0 else state_folder(environ))
+    if named is None:
+        return Setting(None, "default")
+    if not os.path.isabs(named.value):  # noqa: PTH117 # an empty text is a path to pathlib
+        raise SettingError(
+            named.source, "`tip_guard` is no absolute path", fact=f"tip_guard = {named.value!a}", hint="begin it with /"
+        )
+    return Setting(Path(named.value), named.source)
 
 
 def _exists(path: Path) -> bool:

@@ -130,8 +130,10 @@ def _server_of(address: str) -> tuple[object, ...]:
     return parts.netloc.rpartition("@")[2], parts.path, *named
 
 
-def make_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
+def make_ledger(folder: Path, *, origin: str | None, tip_guard: Path | None) -> MadeLedger:
     """Return the ledger in *folder*; make it, with a key and its settings, where there is none.
+
+    *tip_guard* is the folder in which its guard is to lie, beside the ledger for None.
 
     Raises: what making or opening a ledger raises; OtherOriginError.
     """
@@ -141,7 +143,7 @@ def make_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
         return _joined_ledger(folder, origin=origin)
     made = not _is_there(folder / "ledger.db")
     if made:
-        create_folder(folder, origin=origin or default_origin(os.uname().nodename))
+        create_folder(folder, origin=origin or default_origin(os.uname().nodename), tip_guard=tip_guard)
     ledger = replace(existing_ledger(folder), made=made)
     if origin is not None and origin != ledger.origin:
         raise OtherOriginError(folder, ledger.origin)

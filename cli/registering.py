@@ -100,7 +100,11 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
     if not rehearsal:
         found = replace(found, vsn=seen.tables.running or found.vsn, erts=seen.erts)
     folder = session.settings.ledger.value
-    made = ledger_place.make_ledger(folder, origin=origin) if makes_ledger else ledger_place.existing_ledger(folder)
+    made = (
+        ledger_place.make_ledger(folder, origin=origin, tip_guard=session.settings.tip_guard.value)
+        if makes_ledger
+        else ledger_place.existing_ledger(folder)
+    )
     folder = session.settle_again().ledger.value
     kind = Kind.REHEARSAL if rehearsal else Kind.LIVE
     claim = Claim(

@@ -7,7 +7,8 @@
       log.key          0600   whoever can read it can sign another history
       log.vkey         0644   the public key, for auditors
       config.toml             written by the operator
-    <folder>.tip/      0700   newest signed note and its lock, outside the database's folder (RULINGS 9)
+    <folder>.tip/      0700   newest signed note and its lock, outside the database's folder (RULINGS 9);
+                              a link to it, where the host's settings name another place for guards
 
 The database is made under another name and renamed, so that a folder either holds a whole
 ledger or none; ``create`` begins again where a crash left off. The default origin is
@@ -251,8 +252,10 @@ def default_origin(host: str, *, entropy: Callable[[int], bytes] = os.urandom) -
     return f"{name}/release-ledger/{entropy(4).hex()}"
 
 
-def create_folder(path: Path, *, origin: str, entropy: Callable[[int], bytes] = os.urandom) -> LedgerFolder:
-    """Make an empty ledger in *path*, with a new key.
+def create_folder(
+    path: Path, *, origin: str, tip_guard: Path | None = None, entropy: Callable[[int], bytes] = os.urandom
+) -> LedgerFolder:
+    """Make an empty ledger in *path*, with a new key; its guard lies in a folder of *tip_guard*, if that is given.
 
     Raises: OriginError, LedgerExistsError, FolderTakenError, FolderModeError, KeyAccessError, WriteFailedError,
     FolderNotMadeError; those of making a database. It can be called again.
@@ -261,7 +264,7 @@ def create_folder(path: Path, *, origin: str, entropy: Callable[[int], bytes] = 
     folder = LedgerFolder(path.absolute())
     try:
         _make_private(folder.path)
-        _make_private(folder.tip)
+        _make_guard(folder.tip, tip_guard)
         key = folder.read_key() if folder.key_file.exists() else None
         (folder.path / _KEY_TO_COME).unlink(missing_ok=True)
         key = key or create_key(folder.key_file, origin=origin, seed=entropy(SEED_BYTES))
@@ -333,6 +336,21 @@ def _make_private(path: Path) -> None:
     if foreign is not None:
         raise FolderTakenError(path, foreign)
     path.chmod(_PRIVATE)
+
+
+def _make_guard(tip: Path, tip_guard: Path | None) -> None:
+    if tip_guard is None:
+        _make_private(tip.resolve())
+        return
+    place = tip_guard.resolve() / tip.name
+    _make_private(place)
+    if not os.path.lexists(tip):  # a link that leads nowhere is there too
+        if (place / "tip").exists():  # of another ledger, in a folder of the same name
+            raise FolderTakenError(place, "tip")
+        tip.symlink_to(place)
+        sync_folder(tip.parent)
+    elif tip.resolve() != place:
+        raise FolderTakenError(tip, tip.resolve().name)
 
 
 def _require_closed(path: Path, status: os.stat_result) -> None:

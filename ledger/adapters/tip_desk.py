@@ -82,7 +82,7 @@ class TipDesk:
 
         Raises: WriteFailedError.
         """
-        make_folder(self._places.tip, mode=_PRIVATE)
+        make_folder(self._places.tip.resolve(), mode=_PRIVATE)
 
 
 def _newest(source: SqliteSource) -> bytes | None:

@@ -54,6 +54,26 @@ def test_a_new_ledger_can_be_opened(tmp_path: Path) -> None:
     connect(opened.database).close()
 
 
+def test_the_guard_of_a_new_ledger_lies_where_the_host_wants_it(tmp_path: Path) -> None:
+    """RULINGS 9: beside the ledger, or where ``tip_guard`` says."""
+    folder = create_folder(tmp_path / "ledger", origin=ORIGIN, tip_guard=tmp_path / "guards")
+
+    assert folder.tip.readlink() == tmp_path / "guards" / "ledger.tip"
+    assert _modes(tmp_path / "guards" / "ledger.tip") == {"ledger.tip": 0o700, "tip": 0o600}
+    assert folder.guard.read() == (tmp_path / "guards" / "ledger.tip" / "tip").read_bytes()
+
+
+def test_a_guard_takes_no_place_of_another(tmp_path: Path) -> None:
+    """Two ledgers in folders of one name would overwrite each other's guard."""
+    other = create_folder(tmp_path / "a" / "ledger", origin=ORIGIN, tip_guard=tmp_path / "guards")
+    held = other.guard.read()
+
+    with pytest.raises(FolderTakenError):
+        create_folder(tmp_path / "b" / "ledger", origin=ORIGIN, tip_guard=tmp_path / "guards")
+
+    assert other.guard.read() == held
+
+
 def test_a_ledger_is_made_once(tmp_path: Path) -> None:
     create_folder(tmp_path / "ledger", origin=ORIGIN)
     before = {path.name: path.read_bytes() for path in (tmp_path / "ledger").iterdir()}

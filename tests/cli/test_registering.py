@@ -27,7 +27,7 @@ class NodeLike(EmbeddedNode):
 def live(bare: Lab) -> Lab:
     """Return a host whose installation is registered as live."""
     bare.offer("4.4.1")
-    ledger_place.make_ledger(bare.ledger, origin=None)
+    ledger_place.make_ledger(bare.ledger, origin=None, tip_guard=None)
     with bootstrap.open_record(bare.ledger) as (record, identity):
         register(
             Claim(stream="release:emqx@h1", root=str(bare.root), facts=InstallationFacts()),
