@@ -31,7 +31,7 @@ from projections.sqlite_store import (
     remove_views,
     store_attempts,
     store_lines,
-    store_node,
+    store_nodes,
     store_states,
     store_tracking,
     stored_views,
@@ -141,8 +141,8 @@ class _Batch:
         """Write what was folded."""
         from projections.versions import suspended  # noqa: PLC0415 # as in _fold
 
-        for node, table, last_event in self._nodes.values():
-            store_node(self._views, table, fold=suspended(node), last_event=last_event)
+        nodes = [(table, suspended(node), last_event) for node, table, last_event in self._nodes.values()]
+        store_nodes(self._views, nodes)
         store_states(self._views, self._states)
         store_lines(self._views, self._lines)
         store_attempts(self._views, self._attempts.values())

@@ -1,4 +1,8 @@
-"""What a view in SQLite answers: the questions of ``projections/view.py`` as statements."""
+"""What a view in tables answers: the questions of ``projections/view.py`` as statements.
+
+SQLite runs them, and PostgreSQL too, over a connection that gives what is asked of SQLite's
+(``projections/postgres_views.py``): they keep to what both understand.
+"""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -125,21 +129,22 @@ class SqliteView:
         """Return the highest number of an event whose ``recorded_at`` is *moment* or before."""
         # Times that are not late rise with the number: the first of these is one step in an index.
         (newest,) = self._views.execute(
-            "SELECT max(idx) FROM (SELECT * FROM (SELECT idx FROM history WHERE NOT late AND recorded_at <= ?1"
-            " ORDER BY recorded_at DESC, idx DESC LIMIT 1)"
-            " UNION ALL SELECT max(idx) FROM history INDEXED BY history_late WHERE late AND recorded_at <= ?1)",
-            (moment,),
+            # The sign keeps the planner in the index of late times: without it, it walks down all numbers.
+            "SELECT max(idx) FROM (SELECT * FROM (SELECT idx FROM history WHERE NOT late AND recorded_at <= ?"
+            " ORDER BY recorded_at DESC, idx DESC LIMIT 1) AS in_time"
+            " UNION ALL SELECT max(+idx) FROM history WHERE late AND recorded_at <= ?) AS newest",
+            (moment, moment),
         ).fetchone()
         return None if newest is None else int(newest)
 
     def ids_starting(self, prefix: str, *, before: int | None = None) -> tuple[tuple[str, int], ...]:
         """Return up to two ids, of events and of attempts, with this start, each with its last event."""
         # "g" is the first text after every id with this start: ids are hexadecimal digits and hyphens.
+        bounds = (prefix, f"{prefix}g", 2**62 if before is None else before)
         rows = self._views.execute(
-            "SELECT event_id, idx FROM history WHERE event_id >= ?1 AND event_id < ?1 || 'g' AND idx < ?2 UNION ALL"
-            " SELECT attempt, last_event FROM attempt"
-            " WHERE attempt >= ?1 AND attempt < ?1 || 'g' AND first_event < ?2 LIMIT 2",
-            (prefix, 2**62 if before is None else before),
+            "SELECT event_id, idx FROM history WHERE event_id >= ? AND event_id < ? AND idx < ? UNION ALL"
+            " SELECT attempt, last_event FROM attempt WHERE attempt >= ? AND attempt < ? AND first_event < ? LIMIT 2",
+            (*bounds, *bounds),
         )
         return tuple((found, number) for found, number in rows)
 
@@ -193,7 +198,8 @@ def _chosen(wanted: HistoryFilter) -> tuple[str, list[object]]:
     if wanted.failed:
         conditions.append("failed")
     # The events of one release are few among many: their index leads, whatever the planner knows of the tables.
-    tables = "history" if wanted.vsn is None else "concerns CROSS JOIN history ON history.idx = concerns.idx"
+    tables = "history" if wanted.vsn is None else "concerns CROSS JOIN history"
+    conditions += () if wanted.vsn is None else ("history.idx = concerns.idx",)
     conditions += (f"{_number(wanted)} > ?", f"{_number(wanted)} < ?")
     return f"FROM {tables} WHERE {' AND '.join(conditions)}", parameters
 

@@ -38,7 +38,7 @@ BUSY_SECONDS = 30.0
 # SQLite's own: in memory, on a nameless file once it is large.
 _OWN = ""
 
-_CREATE = """
+CREATE = """
 CREATE TABLE tracking (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, leaf_hash BLOB,
     recorded_at TEXT, boot_id TEXT, monotonic_us INTEGER, latest_at TEXT);
 CREATE TABLE node (stream TEXT PRIMARY KEY, node TEXT NOT NULL, root TEXT NOT NULL, kind TEXT NOT NULL, running TEXT,
@@ -50,7 +50,7 @@ CREATE TABLE state (stream TEXT, idx INTEGER, rows TEXT NOT NULL, PRIMARY KEY (s
 CREATE TABLE history (idx INTEGER PRIMARY KEY, recorded_at TEXT NOT NULL, stream TEXT NOT NULL, node TEXT,
     type TEXT NOT NULL, topic TEXT NOT NULL, event_id TEXT NOT NULL, attempt TEXT, verb TEXT, vsn TEXT,
     vsns TEXT NOT NULL, actor TEXT NOT NULL, driver TEXT, ticket TEXT, reason TEXT, words TEXT NOT NULL,
-    failed INTEGER NOT NULL, clock_fell INTEGER NOT NULL, noted TEXT, plan TEXT, late INTEGER NOT NULL);
+    failed BOOLEAN NOT NULL, clock_fell BOOLEAN NOT NULL, noted TEXT, plan TEXT, late BOOLEAN NOT NULL);
 CREATE INDEX history_event_id ON history (event_id);
 CREATE INDEX history_attempt ON history (attempt) WHERE attempt IS NOT NULL;
 CREATE INDEX history_ticket ON history (ticket) WHERE ticket IS NOT NULL;
@@ -67,6 +67,9 @@ CREATE TABLE attempt (attempt TEXT PRIMARY KEY, stream TEXT NOT NULL, node TEXT,
 CREATE INDEX attempt_vsn ON attempt (vsn, first_event) WHERE vsn IS NOT NULL;
 INSERT INTO tracking (id, size) VALUES (1, 0)
 """
+FOLDED = ("node", "versions", "state", "history", "concerns", "attempt")
+"""The tables whose rows ``tracking`` speaks of."""
+
 LINE_COLUMNS = ", ".join(("idx", *Line._fields[1:]))
 
 
@@ -126,10 +129,13 @@ def remove_views(path: Path) -> None:
 
 def clear_views(views: sqlite3.Connection) -> None:
     """Forget all that is folded, inside the transaction of the caller."""
-    for table in ("node", "versions", "state", "history", "concerns", "attempt"):
-        views.execute(f"DELETE FROM {table}")  # noqa: S608 # names from the line above
-    views.execute("DELETE FROM tracking")
-    views.execute("INSERT INTO tracking (id, size) VALUES (1, 0)")
+    for table in FOLDED:
+        views.execute(f"DELETE FROM {table}")  # noqa: S608 # our own names
+    # Its row stays, for others may wait for it.
+    views.execute(
+        "UPDATE tracking SET size = 0, leaf_hash = NULL, latest_at = NULL, recorded_at = NULL, boot_id = NULL,"
+        " monotonic_us = NULL"
+    )
 
 
 def tracking_of(views: sqlite3.Connection) -> Tracking:
@@ -159,21 +165,24 @@ def fold_of(views: sqlite3.Connection, stream: str) -> tuple[NodeTable, str] | N
     return None if row is None else (NodeTable.from_text(row[0]), row[1])
 
 
-def store_node(views: sqlite3.Connection, table: NodeTable, *, fold: str, last_event: int) -> None:
-    """Store the newest table of a node and its fold."""
-    intent = None if table.open_attempt is None else table.open_attempt.attempt
-    views.execute(
+def store_nodes(views: sqlite3.Connection, nodes: Sequence[tuple[NodeTable, str, int]]) -> None:
+    """Store the newest table of each node, with its fold and the number of its last event."""
+    views.executemany(
         "INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE SET"
         " node = excluded.node, root = excluded.root, kind = excluded.kind, running = excluded.running,"
         " booted = excluded.booted, boots_next = excluded.boots_next, open_attempt = excluded.open_attempt,"
         " last_event = excluded.last_event, fold = excluded.fold",
-        (*table[:4], table.running, table.booted, table.boots_next, intent, last_event, fold),
+        (_node_row(*node) for node in nodes),
     )
-    views.execute("DELETE FROM versions WHERE stream = ?", (table.stream,))
-    releases = table.releases if table.registered else ()
+    views.executemany("DELETE FROM versions WHERE stream = ?", ((table.stream,) for table, _, _ in nodes))
     views.executemany(
         "INSERT INTO versions VALUES (?, ?, ?, ?)",
-        ((table.stream, position, *release) for position, release in enumerate(releases)),
+        (
+            (table.stream, position, *release)
+            for table, _, _ in nodes
+            if table.registered
+            for position, release in enumerate(table.releases)
+        ),
     )
 
 
@@ -196,13 +205,23 @@ def store_lines(views: sqlite3.Connection, lines: Sequence[tuple[Line, bool]]) -
 
 def store_attempts(views: sqlite3.Connection, attempts: Iterable[Attempt]) -> None:
     """Store the newest rows of attempts."""
-    views.executemany("INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?)", attempts)
+    views.executemany(
+        "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (attempt) DO UPDATE SET"
+        " stream = excluded.stream, node = excluded.node, verb = excluded.verb, vsn = excluded.vsn,"
+        " outcome = excluded.outcome, first_event = excluded.first_event, last_event = excluded.last_event",
+        attempts,
+    )
 
 
 def attempt_of(views: sqlite3.Connection, attempt: str) -> Attempt | None:
     """Return an attempt by its id."""
     row = views.execute("SELECT * FROM attempt WHERE attempt = ?", (attempt,)).fetchone()
     return None if row is None else Attempt(*row)
+
+
+def _node_row(table: NodeTable, fold: str, last_event: int) -> tuple[object, ...]:
+    intent = None if table.open_attempt is None else table.open_attempt.attempt
+    return (*table[:4], table.running, table.booted, table.boots_next, intent, last_event, fold)
 
 
 def _opened(views: sqlite3.Connection) -> sqlite3.Connection:
@@ -225,7 +244,7 @@ def _create(views: sqlite3.Connection) -> None:
     try:
         # Another process may have made it while this one waited; a foreign file has tables already.
         if _header(views) == (0, 0) and views.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-            for statement in _CREATE.split(";"):
+            for statement in CREATE.split(";"):
                 views.execute(statement)
             views.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             views.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
