@@ -166,6 +166,7 @@ def existing_ledger(folder: Path) -> MadeLedger:
 def _joined_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
     """Return the ledger in PostgreSQL that *folder* stands for, made where its database is empty, and joined here."""
     from ledger.adapters.fleet_entry import join  # noqa: PLC0415 # as above
+    from projections.postgres_views import make_views  # noqa: PLC0415 # as above
 
     joined = join(
         folder,
@@ -175,6 +176,7 @@ def _joined_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
     )
     if origin is not None and origin != joined.origin:
         raise OtherOriginError(folder, joined.origin)
+    make_views(address_in(folder) or "")
     _write_config(joined.folder / "config.toml")
     return MadeLedger(
         folder=joined.folder,

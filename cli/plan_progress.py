@@ -115,7 +115,7 @@ def own_turn(plan: str, *, stream: str, vsn: str, session: Session) -> Turn:
 
     Raises: as ``show_progress``.
     """
-    return ask(session, lambda view, ledger: turn_of(view, ledger, plan, stream=stream, vsn=vsn))
+    return ask(session, lambda view, ledger: turn_of(view, ledger, plan, stream=stream, vsn=vsn), shared=False)
 
 
 def _found(view: View, ledger: sqlite3.Connection, plan: str | None) -> _Found:

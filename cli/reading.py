@@ -63,12 +63,13 @@ class Answer(NamedTuple):
         return Moment(self.size, self.root, self.stamped_later).in_words
 
 
-def ask(session: Session, question: Ask[_Answer]) -> _Answer:
+def ask(session: Session, question: Ask[_Answer], *, shared: bool = True) -> _Answer:
     """Return the answer to *question*, given the view of the ledger and the ledger.
 
+    Without *shared* it is a view that other hosts cannot write, as a change needs that relies on it.
     Raises: the errors of reading a ledger, and those of *question*.
     """
-    return read_folder(session.settings.ledger.value, question)
+    return read_folder(session.settings.ledger.value, question, shared=shared)
 
 
 def ask_for_lines(session: Session, question: Ask[_Answer]) -> AbstractContextManager[_Answer]:

@@ -4,7 +4,8 @@ Each batch is one transaction that begins by reading how far the view is, so two
 catch up at once take turns and fold every event once. A view whose last event is not the one
 that the log has there (another ledger, a restored one) is folded afresh. So is a damaged one,
 silently: nothing in it is evidence. A reader who may not write reads a view that is up to date where
-it lies, else folds what is missing in one of his own.
+it lies, else folds what is missing in one of his own. A ledger in PostgreSQL has its view in the
+database; a host falls back on a file of its own where that one cannot be read.
 
 Folding needs the domain; a view that is up to date is read without importing it.
 """
@@ -13,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from ledger.errors import CheckFailedError
 from projections.attempts import Attempt, evolve_attempt, outcome_of
@@ -42,6 +43,7 @@ from projections.sqlite_store import (
 if TYPE_CHECKING:
     from ledger.domain.releases import NodeReleases
     from projections.nodes import NodeTable
+    from projections.postgres import ServedLedger
 
 BATCH = 1000
 Answer = TypeVar("Answer")
@@ -72,25 +74,28 @@ class ListBrokenOffError(CheckFailedError):
         self.path = path
 
 
-def read_folder(folder: Path, ask: Ask[Answer]) -> Answer:
+def read_folder(folder: Path, ask: Ask[Answer], *, shared: bool = True) -> Answer:
     """Return what *ask* answers, given the view of the ledger in *folder*, caught up, and the ledger.
 
-    *ask* may run again: a view that turns out damaged is folded afresh and asked once more.
+    *ask* may run again: a view that turns out damaged is folded afresh and asked once more. Without *shared*
+    it is a view that other hosts cannot write.
     Raises: whatever ``open_ledger``, ``read_events`` and *ask* raise.
     """
-    with streamed_folder(folder, ask) as answer:
+    with streamed_folder(folder, ask, shared=shared) as answer:
         return answer
 
 
 @contextmanager
-def streamed_folder(folder: Path, ask: Ask[Answer]) -> Iterator[Answer]:
+def streamed_folder(folder: Path, ask: Ask[Answer], *, shared: bool = True) -> Iterator[Answer]:
     """Give what *ask* answers, as ``read_folder``; lines in the answer can be read for as long as this is open.
 
     Raises: as ``read_folder``; ListBrokenOffError.
     """
     path = folder / VIEWS_NAME
     with open_ledger(folder) as ledger:
-        views, answer = _view_with_answer(path, ledger, ask)
+        served = shared and type(ledger) is not sqlite3.Connection
+        found = _served_with_answer(ledger, ask) if served else None
+        views, answer = found or _view_with_answer(path, ledger, ask)
         with closing(views):
             try:
                 yield answer
@@ -175,6 +180,22 @@ class _Batch:
         else:
             self._states.append(now)
         self._nodes[stored.stream] = (node, now, stored.number)
+
+
+def _served_with_answer(ledger: sqlite3.Connection, ask: Ask[Answer]) -> tuple[sqlite3.Connection, Answer] | None:
+    """Return what the view in the database answers, None where it cannot be read or is another program's."""
+    from projections.postgres_views import copied, served_views  # noqa: PLC0415 # a ledger in a folder needs no libpq
+
+    served = served_views(cast("ServedLedger", ledger))
+    if served is None:
+        return None
+    with suppress(*_DAMAGE):
+        # It takes the same statements and gives the same rows, as the ledger does.
+        return _asked(cast("sqlite3.Connection", served), ledger, ask)
+    # Who may not write it, or could not, goes on where it ends.
+    with suppress(*_DAMAGE):
+        return _asked(copied(served), ledger, ask)
+    return None
 
 
 def _view_with_answer(path: Path, ledger: sqlite3.Connection, ask: Ask[Answer]) -> tuple[sqlite3.Connection, Answer]:

@@ -1,7 +1,8 @@
 """The record in PostgreSQL, read only, as ``projections/read.py`` reads the one in a file.
 
 The statements of the readers are the same for both stores; here a question mark becomes what psycopg
-takes. Nothing can be written: the connection has the role of an auditor and is read-only besides.
+takes. Nothing can be written: the connection has the role of an auditor and is read-only besides,
+but for the transactions in which ``projections/postgres_views.py`` writes the view.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ class ServedLedger:
     """A connection that takes the statements of the readers."""
 
     def __init__(self, connection: "Connection") -> None:
-        self._connection = connection
+        self.connection = connection
 
     def execute(self, statement: str, parameters: Sequence[object] = ()) -> "psycopg.Cursor[Any]":
         """Run a statement and return its rows.
@@ -31,13 +32,13 @@ class ServedLedger:
         Raises: ServerLostError and the other errors of ``postgres_errors``.
         """
         try:
-            return self._connection.execute(statement.replace("?", "%s"), parameters or None)
+            return self.connection.execute(statement.replace("?", "%s"), parameters or None)
         except psycopg.Error as exc:
-            raise error_of(self._connection.place, exc) from exc
+            raise error_of(self.connection.place, exc) from exc
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self.connection.close()
 
 
 @contextmanager

@@ -15,7 +15,8 @@ tiles above the leaves, a row each, and ``log_tile`` is a view that joins 256 of
 has one row that every append locks (``SELECT … FOR UPDATE`` asks for the privilege to UPDATE one
 column; the trigger refuses the update itself).
 
-The schema ``views`` belongs to ``ledger_writer``: what lies in it is disposable.
+The schema ``views`` holds what the readers fold (``projections/postgres_views.py``). Writers may change
+its rows, for they are disposable, and make nothing in it.
 """
 
 from collections.abc import Iterator
@@ -87,15 +88,13 @@ def create_statements() -> Iterator[str]:
     yield f"SELECT pg_advisory_xact_lock({_INIT_LOCK})"
     yield _MAKE_ROLES
     yield f"CREATE SCHEMA ledger AUTHORIZATION {OWNER}"
-    yield f"CREATE SCHEMA views AUTHORIZATION {WRITER}"
-    yield f"SET LOCAL ROLE {WRITER}"
-    yield f"GRANT USAGE ON SCHEMA views TO {AUDITOR}"
+    yield f"CREATE SCHEMA views AUTHORIZATION {OWNER}"
     yield f"SET LOCAL ROLE {OWNER}"
     yield from _MAKE_TABLES
     yield _MAKE_REFUSAL
     for table in TABLES:
         yield from _triggers(table)
-    yield f"GRANT USAGE ON SCHEMA ledger TO {WRITER}, {AUDITOR}"
+    yield f"GRANT USAGE ON SCHEMA ledger, views TO {WRITER}, {AUDITOR}"
     yield f"GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {WRITER}, {AUDITOR}"
     for table in (*_APPENDED, "disclosure"):
         yield f"GRANT INSERT ON {table} TO {WRITER}"

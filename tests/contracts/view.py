@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Protocol
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from projections.history import WORDS, HistoryFilter
@@ -38,6 +38,11 @@ FILTERS = st.builds(
     failed=st.booleans(),
     limit=st.none() | st.integers(1, 5),
 )
+
+
+def examples(count: int) -> settings:
+    """Return settings for a test that each class which binds the suite runs anew."""
+    return settings(max_examples=count, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 
 
 class KeptView(Protocol):
@@ -77,7 +82,7 @@ class ViewContract(ABC):
             assert tuple(kept.view.lines(HistoryFilter())) == ()
             assert kept.view.newest_at("9999-12-31T23:59:59.999999Z") is None
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(log=histories(), cuts=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=6))
     def test_catching_up_in_any_batches_is_folding_afresh(
         self, log: tuple[Leaf, ...], cuts: list[tuple[int, int]]
@@ -97,7 +102,7 @@ class ViewContract(ABC):
             assert stepwise.view.size() == len(log)
             assert stepwise.rows() == afresh.rows()
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(log=histories())
     def test_the_table_at_each_event_is_that_of_an_independent_fold(self, log: tuple[Leaf, ...]) -> None:
         envelopes = envelopes_of(log)
@@ -114,7 +119,7 @@ class ViewContract(ABC):
                     assert kept.view.nodes(at=number, stream=table.stream) == (table,)
             assert kept.view.nodes(stream="release:nobody@nowhere") == ()
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(log=histories())
     def test_a_node_was_last_seen_by_its_newest_event_with_a_driver(self, log: tuple[Leaf, ...]) -> None:
         """A note about a node is no look at it."""
@@ -128,7 +133,7 @@ class ViewContract(ABC):
                 assert found == seen_after(envelopes[: number + 1])
             assert set(kept.view.seen()) == set(seen_after(envelopes).values())
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(log=histories())
     def test_a_table_names_the_event_that_made_it(self, log: tuple[Leaf, ...]) -> None:
         """PRODUCT section 7: the answer comes with the number of the event it rests on."""
@@ -141,7 +146,7 @@ class ViewContract(ABC):
                     assert table.last_change <= number
                     assert table in kept.view.nodes(at=table.last_change)
 
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(log=histories(max_size=20), wanted=FILTERS)
     def test_lines_are_those_that_match_newest_first(self, log: tuple[Leaf, ...], wanted: HistoryFilter) -> None:
         with self.opened() as kept:
@@ -154,7 +159,7 @@ class ViewContract(ABC):
             assert list(kept.view.lines(wanted)) == matching[: wanted.limit]
             assert list(kept.view.lines(wanted, oldest_first=True)) == matching[: wanted.limit][::-1]
 
-    @settings(max_examples=30, deadline=None)
+    @examples(30)
     @given(log=histories(max_size=20), wanted=FILTERS, taken=st.integers(0, 9), oldest_first=st.booleans())
     def test_what_is_folded_while_lines_are_read_does_not_change_them(
         self, log: tuple[Leaf, ...], wanted: HistoryFilter, taken: int, *, oldest_first: bool
@@ -187,7 +192,7 @@ class ViewContract(ABC):
             assert limited == list(range(len(log) - 1100, len(log)))
             assert of_one == [line for line in kept.view.lines(HistoryFilter()) if VSNS[1] in line.vsns]
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(log=histories())
     def test_a_line_says_what_its_envelope_says(self, log: tuple[Leaf, ...]) -> None:
         with self.opened() as kept:
@@ -205,7 +210,7 @@ class ViewContract(ABC):
                 assert (line.attempt, line.actor) == (envelope.get("attempt"), envelope["actor"]["id"])
                 assert line.rehearsal == line.node.endswith("@b") if line.node else False
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(log=histories())
     def test_a_time_means_the_last_event_by_number_that_is_not_later(self, log: tuple[Leaf, ...]) -> None:
         """PRODUCT section 7: order is the index, never the clock, which may have gone back."""
@@ -220,7 +225,7 @@ class ViewContract(ABC):
             for number in range(len(log)):
                 assert kept.view.latest_time(number) == max(times[: number + 1])
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(log=histories())
     def test_an_attempt_is_its_events_from_intent_to_outcome(self, log: tuple[Leaf, ...]) -> None:
         envelopes = envelopes_of(log)
@@ -245,7 +250,7 @@ class ViewContract(ABC):
                     "operation_recovered": last["data"].get("result"),
                 }.get(name_of(last), "open")
 
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(log=histories(max_size=20), length=st.integers(4, 36))
     def test_ids_are_found_by_their_start(self, log: tuple[Leaf, ...], length: int) -> None:
         envelopes = envelopes_of(log)
@@ -261,7 +266,7 @@ class ViewContract(ABC):
                 assert set(found) <= expected
                 assert len(found) == min(2, len(expected))
 
-    @settings(max_examples=20, deadline=None)
+    @examples(20)
     @given(log=histories(), other=histories())
     def test_a_view_of_another_log_is_folded_afresh(self, log: tuple[Leaf, ...], other: tuple[Leaf, ...]) -> None:
         """A restored ledger, or another one in its place, must not be answered from the old view.
@@ -279,7 +284,7 @@ class ViewContract(ABC):
 
             assert kept.rows() == afresh.rows()
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(log=histories(max_size=20), last=st.integers(0, 30), wanted=FILTERS, moment=st.integers(-5, 90))
     def test_a_view_as_it_was_answers_as_it_did_then(
         self, log: tuple[Leaf, ...], last: int, wanted: HistoryFilter, moment: int

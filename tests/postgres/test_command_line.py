@@ -89,6 +89,20 @@ def test_every_command_that_reads_reads_it(hosts: tuple[Lab, Lab], auditor: Lab,
     assert auditor.run("verify", str(tmp_path / "bundle.zip"), "--policy", policy_of(one)).code == 0
 
 
+def test_a_change_leaves_the_view_in_the_database_caught_up(
+    hosts: tuple[Lab, Lab], server: Server, database: str
+) -> None:
+    """Issue 9: views are maintained by whoever writes; a host keeps none of its own."""
+    one, two = hosts
+    behind = "SELECT (SELECT count(*) FROM ledger.log_leaf) - (SELECT size FROM views.tracking)"
+
+    assert one.run("upgrade", "4.4.16", "--yes").code == 0
+
+    assert server.execute(behind, database=database) == [(0,)]
+    assert two.run("replay").code == 0
+    assert not [*Path(one.variables["RELEASE_LEDGER_TIP_GUARD"]).glob("*/views.db")]
+
+
 def test_a_host_exports_checks_and_recovers(hosts: tuple[Lab, Lab], tmp_path: Path) -> None:
     one, _ = hosts
 
