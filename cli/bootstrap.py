@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cli.config import Settings
     from ledger.adapters.audit_state import AuditState
     from ledger.adapters.export_desk import ExportDesk
+    from ledger.adapters.fleet_keys import HostKey
     from ledger.adapters.identity import Identity
     from ledger.adapters.sight import HostSight
     from ledger.adapters.tip_desk import TipDesk
@@ -321,6 +322,16 @@ def auditor_state(path: Path) -> "AuditState":
     from ledger.adapters.audit_state import read_state  # noqa: PLC0415 # as the module says
 
     return read_state(path)
+
+
+def host_keys(folder: Path) -> "tuple[HostKey, ...] | None":
+    """Return the keys of the hosts of a ledger in PostgreSQL, None for any other.
+
+    Raises: the errors of reaching the server.
+    """
+    from ledger.adapters import fleet_keys  # noqa: PLC0415 # as the module says
+
+    return fleet_keys.host_keys(folder)
 
 
 def host_name() -> str:

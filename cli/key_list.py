@@ -1,7 +1,10 @@
-"""The public keys that lie beside a ledger, for whoever may read its folder."""
+"""The public keys that lie beside a ledger, for whoever may read its folder, and those of a fleet."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from cli.ledger_place import address_in
 from ledger.errors import UsageError
 from ledger.tlog.vkey import Vkey, VkeyError
 
@@ -33,3 +36,15 @@ def listed_keys(folder: Path) -> tuple[str, ...]:
         raise NoKeyFileError(path, getattr(exc, "strerror", None) or str(exc)) from exc
     except VkeyError as exc:
         raise NoKeyFileError(path, f"{exc}: {exc.fact}") from exc
+
+
+def fleet_keys(folder: Path) -> Sequence[dict[str, Any]] | None:
+    """Return the keys of the hosts of a ledger in PostgreSQL, with what each signed; None for any other.
+
+    Raises: the errors of reaching the server.
+    """
+    if address_in(folder) is None:
+        return None
+    from cli.bootstrap import host_keys  # noqa: PLC0415 # a ledger in a folder needs no libpq
+
+    return [vars(key) for key in host_keys(folder) or ()]

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import jsonschema
 import psycopg
 import pytest
 
 from tests.cli.lab import STATED, Lab, make_lab
+from tests.cli.schemas import schema_of
 from tests.postgres.hosts import change
 from tests.postgres.server import Server
 
@@ -67,6 +69,23 @@ def test_two_hosts_upgrade_and_one_record_tells_of_both(hosts: tuple[Lab, Lab], 
         assert verified.code == 0, verified.out + verified.err
     told = auditor.run("verify", "--policy", policy_of(two))
     assert told.code == 0, told.out + told.err
+
+
+def test_the_keys_say_which_host_signed_which_commit(hosts: tuple[Lab, Lab], auditor: Lab) -> None:
+    """Issue 9, item 2: a verifier sees who signed what."""
+    one, two = hosts
+    assert one.run("note", "0", "seen").code == 0
+
+    found = auditor.run("key", "list", "--json").json
+    jsonschema.validate(found, schema_of("keys"))
+    assert [(key["commits"], key["first"], key["last"]) for key in found["hosts"]] == [(2, 0, 2), (1, 1, 1)]
+    assert found["log"][1] == key_of(two)
+    said = auditor.run("key", "list").out.splitlines()
+    assert [line.split("\t")[3:] for line in said] == [["2 commits", "events 0 to 2"], ["1 commit", "events 1 to 1"]]
+
+
+def key_of(lab: Lab) -> str:
+    return (Path(policy_of(lab)).parent / "log.vkey").read_text(encoding="ascii").strip()
 
 
 def test_every_command_that_reads_reads_it(hosts: tuple[Lab, Lab], auditor: Lab, tmp_path: Path) -> None:
