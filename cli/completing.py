@@ -23,7 +23,7 @@ from cli.plain_text import plain
 
 FILES = ":files"
 _EVENTS = 12
-_OF_FILES = frozenset({"FOLDER", "DIR", "FILE", "PATH", "[BUNDLE]", "CHECKPOINT"})
+_OF_FILES = frozenset({"FOLDER", "DIR", "FILE", "PATH", "PLACE", "[BUNDLE]", "CHECKPOINT"})
 _OF_EVENTS = frozenset({"EVENT", "WHEN", "A", "B"})
 
 Candidate = tuple[str, str]

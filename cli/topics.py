@@ -58,7 +58,7 @@ def config() -> str:
     ) + _table(
         "Environment:",
         {
-            "RELEASE_LEDGER": "the ledger, a folder",
+            "RELEASE_LEDGER": "the ledger: a folder, or postgresql://USER@HOST/DATABASE",
             "RELEASE_LEDGER_NODE": "the node that is meant",
             "RELEASE_LEDGER_DRIVER": "how to reach the node",
             "RELEASE_LEDGER_REASON": "why, for each change",
