@@ -1,7 +1,7 @@
 """Replaying: every event folded afresh from the record, then compared with the stored view and with the node.
 
-The fold is the aggregate's own; what is compared is what readers are shown (``views.db``) and,
-with ``--live``, what the node shows now.
+The fold is the aggregate's own; what is compared is what readers are shown (``views.db``), tables
+and lines, and with ``--live`` what the node shows now.
 """
 
 import json
@@ -19,7 +19,7 @@ from cli.reading import ask_for_lines, meant, now
 from cli.render_versions import node_label
 from cli.session import Session
 from ledger.application.reconcile import unrecorded
-from projections.history import Intent, line_of, type_of
+from projections.history import HistoryFilter, Intent, Line, line_of, type_of
 from projections.nodes import NodeTable
 from projections.read import StoredEvent
 from projections.refold import refold
@@ -53,6 +53,20 @@ class State(NamedTuple):
         return line_of(self.event, intent=self.intent, before=None).words
 
 
+class _Shown:
+    """The lines that readers are shown, oldest first, asked for by rising numbers."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self._ahead = next(lines, None)
+
+    def at(self, number: int) -> Line | None:
+        """Return the line of event *number*, None where there is none."""
+        while self._ahead is not None and self._ahead.number < number:
+            self._ahead = next(self._lines, None)
+        return self._ahead if self._ahead is not None and self._ahead.number == number else None
+
+
 class Replay:
     """A replay up to event *last*: the nodes and tables so far, and each place where the view says something else."""
 
@@ -68,9 +82,11 @@ class Replay:
 
     def states(self) -> Iterator[State]:
         """Fold every event afresh, and yield the table after each."""
+        shown = _Shown(self._view.lines(HistoryFilter(until=self.last), oldest_first=True))
         for stored, _, node in refold(self._ledger, stop=self.last + 1):
             if stored.stream not in self._streams:
                 continue
+            self.differences += _line_differs(shown.at(stored.number), stored, self._intent(stored))
             table, known = table_of(node, last_change=0), self.tables.get(stored.stream)
             self.nodes[stored.stream], self.tables[stored.stream] = node, table
             if table != known:
@@ -118,6 +134,19 @@ def replay(to: str | None, *, step: bool, live: bool, session: Session) -> int:
 def _begun(view: "SqliteView", ledger: sqlite3.Connection, to: str | None, session: Session) -> Replay:
     last = view.size() - 1 if to is None else resolve_when(view, to, now=now()).number
     return Replay(view, ledger, last=last, streams={node.stream for node in meant(view.nodes(at=last), session)})
+
+
+def _line_differs(shown: Line | None, stored: StoredEvent, intent: Intent | None) -> Iterator[str]:
+    """Compare what `log` and its filters answer from; whether the clock fell needs the event before, of any node."""
+    line = line_of(stored, intent=intent, before=None)
+    if shown is None:
+        yield f"no line for event {stored.number}; the events say: {line.words}"
+        return
+    shown = shown._replace(clock_fell=line.clock_fell)
+    names = [name for name in Line._fields if getattr(shown, name) != getattr(line, name)]
+    if names:
+        told = "; ".join(f"{name} {getattr(shown, name)}, the events say: {getattr(line, name)}" for name in names)
+        yield f"line of event {stored.number}: {told}"
 
 
 def _view_differs(view: View, number: int, table: NodeTable) -> Iterator[str]:

@@ -291,6 +291,25 @@ def test_replay_finds_the_table_of_the_shortest_answers_tampered_with(trial: Lab
     assert answer.json["differences"][0].startswith("short table at event ")
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE history SET actor = 'os:9' WHERE idx = 2", "line of event 2: actor os:9, the events say: os:"),
+        ("DELETE FROM history WHERE idx = 2", "no line for event 2; the events say: unpacked 4.4.16"),
+    ],
+)
+def test_replay_finds_a_line_of_the_log_tampered_with(trial: Lab, change: str, told: str) -> None:
+    """What `log` prints is part of the stored view; the other lines are as they were."""
+    with closing(sqlite3.connect(trial.ledger / "views.db", isolation_level=None)) as views:
+        views.execute(change)
+
+    answer = trial.run("replay", "--json")
+
+    assert answer.code == 7
+    (difference,) = answer.json["differences"]
+    assert difference.startswith(told)
+
+
 def test_packages_tells_of_each_file_whether_it_may_go(trial: Lab) -> None:
     shutil.copy2(next(trial.packages.glob("emqx-4.5.0-*")), trial.root / "releases")
     (trial.root / "releases/emqx-4.4.1-otp24.zip").write_bytes(b"PK")
