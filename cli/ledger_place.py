@@ -2,15 +2,19 @@
 
 The command line works on folders. For an address, ``folder_of`` makes one that stands for it and is
 gone with the command: it holds the address, and leads to the host's own place where there is one.
+A command that is killed leaves its folder; the next one removes it, as nobody holds its lock any more.
 The place is known by server and database: ``init`` may be run by another user than changes are.
 """
 
 import atexit
+import fcntl
 import os
 import shutil
+import stat
+import time
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 
 from cli.errors import FileAccessError
 from ledger.dataclass import dataclass, replace
@@ -18,6 +22,9 @@ from ledger.errors import UsageError
 
 SCHEMES = ("postgresql://", "postgres://")
 _ADDRESS = "address"
+_PREFIX = "release-ledger-at-"
+_YOUNG = 60.0
+"""Seconds in which a folder that is not locked may be one that was made a moment ago."""
 _SECRET = frozenset({"password", "sslpassword"})
 _SERVER = frozenset({"host", "hostaddr", "port", "dbname", "service"})
 _CONFIG = b"""\
@@ -81,7 +88,9 @@ def folder_of(address: str, *, base: Path) -> Path:
     Raises: SecretInAddressError, MalformedAddressError, before the address is written or told anywhere.
     """
     _refuse_secret(address)
-    folder = Path(mkdtemp(prefix="release-ledger-"))
+    _sweep(Path(gettempdir()))
+    folder = Path(mkdtemp(prefix=_PREFIX))
+    _hold(folder)  # as long as this process lives
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / _ADDRESS).write_text(f"{address}\n", encoding="utf-8")
     (folder / "base").write_text(f"{base}\n", encoding="utf-8")
@@ -102,6 +111,35 @@ def _refuse_secret(address: str) -> None:
         raise MalformedAddressError from exc
     if parts.password or not _SECRET.isdisjoint(parse_qs(parts.query)):
         raise SecretInAddressError
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the folders that commands of this user left which were killed; what cannot be removed stays."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            found = folder.lstat()
+            ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+            if not ours or time.time() - found.st_mtime < _YOUNG:
+                continue
+            held = _hold(folder)
+            try:
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(held)
+
+
+def _hold(folder: Path) -> int:
+    """Lock *folder* and return what holds it.
+
+    Raises: OSError where another process holds it.
+    """
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise
+    return held
 
 
 def address_in(folder: Path) -> str | None:
