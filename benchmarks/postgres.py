@@ -5,6 +5,9 @@ event. Plain: as many processes that insert rows of the same bytes with psycopg 
 ``synchronous_commit=on``, one transaction each. Both run on one server, one after the other in
 turns, each for some seconds. A further row holds ours against plain inserts that go one after
 another, as those of one log have to: each locks one row of a table first.
+
+The tip guards of all hosts lie on one disk here, and with it the commits of the server wait for
+them; ``BENCHMARK_FOLDER`` on another disk than the server's is closer to a fleet.
 """
 
 import multiprocessing
