@@ -19,6 +19,7 @@ from ledger.adapters.tip_guard import (
 from ledger.application.release_ledger import ReleaseLedger
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.notation import FormatError
 from ledger.tlog.note import SignatureError
 from tests.fakes.recording import ORIGIN, STREAM, installed
 from tests.postgres.hosts import Host, change, checkpoints, guarded, host_at
@@ -205,6 +206,32 @@ def test_a_changed_leaf_is_found_before_anything_is_signed(one: Host) -> None:
     change(one.address, "UPDATE log_leaf SET leaf_hash = sha256('x') WHERE idx = 1")
 
     refuses(one, TipRewrittenError)
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("DELETE FROM log_key WHERE host = 'two'", SignatureError),
+        ("UPDATE log_leaf SET leaf_hash = sha256('x') WHERE idx = 0", TipRewrittenError),
+        ("DELETE FROM log_leaf WHERE idx = 0", TipRewrittenError),
+        ("UPDATE log_checkpoint SET note = 'x' WHERE size = 2", FormatError),
+    ],
+)
+def test_what_others_wrote_is_checked_between_two_commits_of_one_command(
+    one: Host, two: Host, statement: str, error: type[Exception]
+) -> None:
+    """What was seen by this command before is not read again; all since is."""
+    with one.ledger() as first, two.ledger() as second:
+        append(first, [1])
+        append(second, [2])
+        append(second, [3])
+        change(one.address, statement)
+        held = one.place.guard.read()
+
+        with pytest.raises(error):
+            append(first, [4])
+
+    assert one.place.guard.read() == held
 
 
 def test_a_missing_leaf_is_found(one: Host) -> None:
