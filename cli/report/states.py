@@ -41,8 +41,6 @@ class State(NamedTuple):
     node: str
     rehearsal: bool
     releases: Rows | None
-    booted: str
-    boots_next: str | None
 
 
 class Splice(NamedTuple):
@@ -115,6 +113,4 @@ def _state(number: int, since: str, table: NodeTable, releases: Rows | None) -> 
         table.node,
         table.kind == "rehearsal",
         releases,
-        table.booted,
-        table.boots_next,
     )
