@@ -1,7 +1,7 @@
 """Commands that are killed on their way, one for each verb, and what must hold after ``recover``.
 
 ``python -m tests.lab.killing [DEED…]`` kills every command at every point of killed.py, each on a node
-of its own, and prints what came of it; that takes about an hour.
+of its own, and prints what came of it; that takes some twenty minutes where nothing else runs.
 """
 
 import signal
