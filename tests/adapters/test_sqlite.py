@@ -59,12 +59,14 @@ class TestSQLiteRecorder(RecorderContract):
 
 class TestLibrarySuiteOnSQLite(LibraryRecorderSuite):
     def setUp(self) -> None:
+        super().setUp()
         self._folder = TemporaryDirectory()
         self._path = Path(self._folder.name) / "ledger.db"
         create_database(self._path)
         self._datastore = LedgerDatastore(self._path)
 
     def tearDown(self) -> None:
+        super().tearDown()
         self._datastore.close()
         self._folder.cleanup()
 

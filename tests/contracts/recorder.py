@@ -4,6 +4,7 @@ An adapter binds the suite in one small class. ``LibraryRecorderSuite`` is the l
 (RULINGS 15); it stores bytes that are no envelopes, which is why limits are checked in the mapper.
 """
 
+import threading
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -135,6 +136,16 @@ class RecorderContract(ABC):
 
 class LibraryRecorderSuite(ApplicationRecorderTestCase[LogRecorder]):
     """The library's own suite, with the ids of streams that we have."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self._others = set(threading.enumerate())
+
+    def tearDown(self) -> None:
+        # It leaves its readers to end by themselves; a connection that is closed under one ends the whole process.
+        for thread in set(threading.enumerate()) - self._others:
+            thread.join()
+        super().tearDown()
 
     def new_originator_id(self) -> str:
         """Return the id of a stream: a text (``ORIGINATOR_ID_TYPE``)."""
