@@ -25,8 +25,8 @@ from ledger.domain.decisions import decide_recovery, decide_removal, decide_rest
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
 from ledger.domain.outcomes import By
-from ledger.domain.records import Context, PlannedStep, Resolution, StepKind
-from ledger.domain.releases import NodeReleases, OpenAttempt, evolve
+from ledger.domain.records import Context, OpenAttempt, PlannedStep, Resolution, StepKind
+from ledger.domain.releases import NodeReleases, evolve
 from ledger.domain.status import ReleaseStatus
 from ledger.domain.tables import Tables
 from ledger.errors import FailedError, LockedError, OpenAttemptError, UsageError

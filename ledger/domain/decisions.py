@@ -35,13 +35,14 @@ from ledger.domain.records import (
     Context,
     InstallationFacts,
     Kind,
+    OpenAttempt,
     Output,
     PackageRecord,
     Resolution,
     StepKind,
     Verb,
 )
-from ledger.domain.releases import NodeReleases, OpenAttempt, table_digest
+from ledger.domain.releases import NodeReleases, table_digest
 from ledger.domain.status import ReleaseStatus
 from ledger.domain.tables import Tables
 from ledger.domain.version import Vsn

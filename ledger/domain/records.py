@@ -6,7 +6,7 @@ reads back equal to what was written.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from ledger.dataclass import dataclass
 
@@ -168,3 +168,40 @@ class Resolution(StrEnum):
     TAKEN_BACK = "taken_back"
     FAILED = "failed"
     MENDED = "mended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAttempt:
+    """An attempt whose intent is recorded and whose outcome is not; *done* counts the steps that are recorded."""
+
+    attempt: str
+    verb: Verb
+    to: str | None
+    plan: tuple[PlannedStep, ...]
+    done: int
+    package: PackageRecord | None
+    staged: StagedRecord | None
+    options: tuple[str, ...]
+
+    def to_record(self) -> dict[str, object]:
+        """Return the members that are known."""
+        record: dict[str, object] = {"attempt": self.attempt, "verb": str(self.verb), "done": self.done}
+        known = {"to": self.to, "plan": [step.to_record() for step in self.plan], "options": list(self.options)}
+        record |= {name: value for name, value in known.items() if value}
+        parts = {"package": self.package, "staged": self.staged}
+        return record | {name: part.to_record() for name, part in parts.items() if part is not None}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Return what a stored object says."""
+        package, staged = record.get("package"), record.get("staged")
+        return cls(
+            attempt=record["attempt"],
+            verb=Verb(record["verb"]),
+            to=record.get("to"),
+            plan=tuple(map(PlannedStep.from_record, record.get("plan", ()))),
+            done=record["done"],
+            package=None if package is None else PackageRecord.from_record(package),
+            staged=None if staged is None else StagedRecord.from_record(staged),
+            options=tuple(record.get("options", ())),
+        )

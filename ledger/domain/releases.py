@@ -29,23 +29,9 @@ from ledger.domain.events import (
     ReleaseUninstalled,
     ReleaseUnpacked,
 )
-from ledger.domain.records import InstallationFacts, Kind, PackageRecord, PlannedStep, Run, StagedRecord, Verb
+from ledger.domain.records import InstallationFacts, Kind, OpenAttempt, Run, Verb
 from ledger.domain.tables import Tables
 from ledger.errors import EvidenceError
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpenAttempt:
-    """An attempt whose intent is recorded and whose outcome is not."""
-
-    attempt: str
-    verb: Verb
-    to: str | None
-    plan: tuple[PlannedStep, ...]
-    done: int
-    package: PackageRecord | None
-    staged: StagedRecord | None
-    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,8 @@ from ledger.application.standing_alarm import StandingAlarm
 from ledger.domain.package_facts import FoundPackages
 from ledger.domain.plan import Step
 from ledger.domain.reason import Reason, Rule
-from ledger.domain.records import PlannedStep, StepKind, Verb
-from ledger.domain.releases import NodeReleases, OpenAttempt
+from ledger.domain.records import OpenAttempt, PlannedStep, StepKind, Verb
+from ledger.domain.releases import NodeReleases
 from ledger.domain.status import ReleaseStatus
 from ledger.domain.tables import Tables
 from ledger.errors import (
