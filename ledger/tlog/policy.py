@@ -4,14 +4,16 @@ A checkpoint is valid if a listed log signed it and the quorum holds. A policy f
 evidence is information, never trust. How policies are written stands in ``ledger.tlog.policy_file``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 
 from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError
 from ledger.tlog.checkpoint import OpenedCheckpoint, open_checkpoint
-from ledger.tlog.cosignature import VerifyPrimitive, split_payload, verifier_of
+from ledger.tlog.cosignature import PrimitiveMissingError, VerifyPrimitive, split_payload, verifier_of
 from ledger.tlog.notation import shown
+from ledger.tlog.note import Note
 from ledger.tlog.vkey import KeyType, Vkey
 
 
@@ -84,19 +86,52 @@ class Policy:
     def open_checkpoint(self, data: bytes, *, primitives: Mapping[KeyType, VerifyPrimitive]) -> WitnessedCheckpoint:
         """Return the checkpoint of the note *data*, signed by a listed log and cosigned by a quorum.
 
+        What it costs grows with the lines of the note, not with those of the policy: a fleet has a log line a host.
         Raises: SignatureError, FormatError, PrimitiveMissingError, QuorumError.
         """
-        logs = tuple(verifier_of(log.vkey, primitives=primitives) for log in self.logs)
-        cosigners = tuple(verifier_of(witness.vkey, primitives=primitives) for witness in self.witnesses)
-        opened = open_checkpoint(data, logs=logs, cosigners=cosigners)
+        for key_type, vkey in self._types.items():
+            if key_type not in primitives:
+                raise PrimitiveMissingError(vkey)
+        named = {(line.name, line.key_id) for line in Note.parse(data).signatures}
+        logs, witnesses = ([vkey for key in named for vkey in keys.get(key, ())] for keys in self._keys)
+        opened = open_checkpoint(
+            data,
+            logs=[verifier_of(vkey, primitives=primitives) for vkey in logs],
+            cosigners=[verifier_of(vkey, primitives=primitives) for vkey in witnesses],
+        )
         cosigned = frozenset(
-            witness.name
-            for witness in self.witnesses
+            self._names[vkey]
+            for vkey in witnesses
             for line in opened.cosignatures
             # A time of 0 is a statement, but not that of a witness (tlog-cosignature).
-            if (line.name, line.key_id) == (witness.vkey.name, witness.vkey.key_id)
-            and split_payload(witness.vkey, line.payload)[0]
+            if (line.name, line.key_id) == (vkey.name, vkey.key_id) and split_payload(vkey, line.payload)[0]
         )
         if not self.quorum_holds(cosigned):
             raise QuorumError(self.quorum or b"none", cosigned=cosigned)
         return WitnessedCheckpoint(opened, cosigned)
+
+    @cached_property
+    def _types(self) -> Mapping[KeyType, Vkey]:
+        """A key of each type that there is."""
+        return {vkey.key_type: vkey for keys in self._keys for several in keys.values() for vkey in several}
+
+    @cached_property
+    def _names(self) -> Mapping[Vkey, bytes]:
+        return {witness.vkey: witness.name for witness in self.witnesses}
+
+    @cached_property
+    def _keys(self) -> "tuple[_Keys, _Keys]":
+        """The keys of logs and of witnesses by what a line names."""
+        return _by_key([log.vkey for log in self.logs]), _by_key([witness.vkey for witness in self.witnesses])
+
+
+_Keys = Mapping[tuple[str, bytes], tuple[Vkey, ...]]
+
+
+def _by_key(vkeys: Sequence[Vkey]) -> _Keys:
+    """Return *vkeys* by name and id; two that share both stay two, so that a note which names them is refused."""
+    found: dict[tuple[str, bytes], tuple[Vkey, ...]] = {}
+    for vkey in vkeys:
+        key = (vkey.name, vkey.key_id)
+        found[key] = (*found.get(key, ()), vkey)
+    return found

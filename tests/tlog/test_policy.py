@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint, OtherOriginError
 from ledger.tlog.cosignature import KeySigner, PrimitiveMissingError
-from ledger.tlog.note import BadSignatureError, Signature, UnverifiedNoteError, add_signatures, sign_note
+from ledger.tlog.note import (
+    AmbiguousKeyError,
+    BadSignatureError,
+    Note,
+    Signature,
+    UnverifiedNoteError,
+    add_signatures,
+    sign_note,
+)
 from ledger.tlog.policy import Group, Log, Policy, QuorumError, Witness
 from ledger.tlog.policy_file import PolicyError, parse_policy
 from ledger.tlog.vkey import KeyType, Vkey
@@ -216,6 +224,38 @@ def test_two_keys_of_one_name_and_id_are_refused() -> None:
     with pytest.raises(PolicyError) as caught:
         policy_of(f"log {first}", f"log {second}", "quorum none")
     assert caught.value.line == 2
+
+
+def test_a_note_that_names_one_of_two_keys_of_one_id_is_refused() -> None:
+    """A policy that is made of the keys of a fleet is not read from a file, which would be refused."""
+    policy = Policy(tuple(map(Log, COLLIDING)), (), (), None)
+    line = Signature(COLLIDING[0].name, COLLIDING[0].key_id, bytes(64))
+
+    with pytest.raises(AmbiguousKeyError):
+        policy.open_checkpoint(Note(TEXT, (line,)).encode(), primitives=PRIMITIVES)
+
+
+class CountedKey(Vkey):
+    """A key that counts how often its id is asked for, which takes a hash."""
+
+    asked = 0
+
+    @property
+    def key_id(self) -> bytes:
+        CountedKey.asked += 1
+        return super().key_id
+
+
+def test_a_note_is_opened_without_asking_every_key_of_a_fleet() -> None:
+    """A fleet has a log line for each host: what a note costs grows with its own lines."""
+    fleet = [CountedKey("example.org/log", KeyType.ED25519, number.to_bytes(32)) for number in range(500)]
+    policy = Policy((Log(LOG.vkey), *map(Log, fleet)), (), (), None)
+    open_with(policy, LOG)
+    CountedKey.asked = 0
+
+    open_with(policy, LOG)
+
+    assert CountedKey.asked == 0
 
 
 @given(
