@@ -313,6 +313,18 @@ def _turn(data: Data) -> str:
     return f"took its turn in wave {data['wave']} of plan {data['fleet_plan']}"
 
 
+def _imported_event(data: Data) -> str:
+    return f"event {data['index']} of {data['origin']}, not readable"
+
+
+def _imported(data: Data) -> str:
+    return f"imported events {data['first']} to {data['tree_size'] - 1} of {data['origin']}, as {data['form']}"
+
+
+def _moved_on(data: Data) -> str:
+    return f"the ledger goes on as {data['to_origin']} at {data['to']}"
+
+
 def _nodes(count: int) -> str:
     return "1 node" if count == 1 else f"{count} nodes"
 
@@ -346,4 +358,7 @@ WORDS: Mapping[str, Callable[[Data], str]] = {
     "fleet_nodes_left_out": _left_out,
     "fleet_nodes_excused": _excused,
     "fleet_turn_taken": _turn,
+    "event_imported": _imported_event,
+    "ledger_imported": _imported,
+    "ledger_moved": _moved_on,
 }

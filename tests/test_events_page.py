@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 import pytest
 
 from ledger.domain.envelope import ClockReading, Stamp, envelope_of
-from ledger.domain.events import AnyReleaseEvent, OperationCompleted
+from ledger.domain.events import AnyReleaseEvent, EventImported, OperationCompleted
 from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import (
@@ -27,7 +27,7 @@ from ledger.domain.records import (
 from ledger.domain.tables import Tables
 
 PAGE = Path(__file__).parents[1] / "docs/events.md"
-EVENT_CLASSES: tuple[type[AnyEvent], ...] = (*get_args(AnyReleaseEvent), *LEDGER_CLASSES)
+EVENT_CLASSES: tuple[type[AnyEvent], ...] = (*get_args(AnyReleaseEvent), EventImported, *LEDGER_CLASSES)
 RECORDS: Mapping[str, type] = {
     "actor": Actor,
     "source": Source,

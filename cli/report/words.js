@@ -34,6 +34,9 @@ const WORDS = {
   fleet_wave_planned: (d) => `planned for wave ${d.wave}: ${count(d.streams.length, "node")}`,
   fleet_nodes_left_out: (d) => `left ${count(d.streams.length, "node")} out of the plan: ${d.rules.join(", ")}`,
   fleet_nodes_excused: (d) => `excused ${count(d.streams.length, "node")} from the plan`,
+  event_imported: (d) => `event ${d.index} of ${d.origin}, not readable`,
+  ledger_imported: (d) => `imported events ${d.first} to ${d.tree_size - 1} of ${d.origin}, as ${d.form}`,
+  ledger_moved: (d) => `the ledger goes on as ${d.to_origin} at ${d.to}`,
   fleet_turn_taken: (d) => `took its turn in wave ${d.wave} of plan ${d.fleet_plan}`,
 };
 const ASKS = ["operation_requested", "operation_refused"];

@@ -1,7 +1,8 @@
 """Between events and stored rows: the ``state`` of a row is the sealed envelope, byte for byte.
 
 No transcoder, compressor or cipher touches it, and no topic is ever imported: what a stored row
-names is looked up in the closed table of events (evidence.md 8).
+names is looked up in the closed table of events (evidence.md 8). An event that was imported is
+given back as the original at its place in the stream, so no fold knows of imports.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from eventsourcing.persistence import JSONTranscoder, StoredEvent
 
 from ledger.application.record_ports import LogMapper, Recording
 from ledger.domain.envelope import Stamp, seal, unseal_event
-from ledger.domain.ledger_events import AnyEvent
+from ledger.domain.ledger_events import AnyEvent, AnyImported
 
 
 class EnvelopeMapper(LogMapper):
@@ -42,11 +43,16 @@ class EnvelopeMapper(LogMapper):
         return self.event_from(stored_event.state)
 
     def event_from(self, state: bytes) -> DomainEventProtocol[str]:
-        """Return the event that stored bytes hold.
+        """Return the event that stored bytes hold; of an imported one the original.
 
-        Raises: as to_domain_event.
+        Raises: as to_domain_event; CarrierError.
         """
-        return unseal_event(state)
+        event = unseal_event(state)
+        if isinstance(event, AnyImported):
+            from ledger.domain.imported import original_event  # noqa: PLC0415 # most ledgers hold no import
+
+            return original_event(event)
+        return event
 
     def _sealed(self, event: AnyEvent, commit_id: str) -> StoredEvent:
         recording = self._recording

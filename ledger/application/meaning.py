@@ -1,5 +1,6 @@
 """Level 5 of evidence.md 6.1: whether the record tells a history that can have happened.
 
+An imported event is judged as the original, in the stream that it stands in.
 Each event holds what the events of its topic hold, to the letter (``event_form``). Every stream is
 folded afresh with the rules of the domain. Each event must start from the tables
 that the fold has reached, and must lead to those that it states; a step belongs to an open
@@ -22,6 +23,7 @@ from ledger.domain.event_form import event_fault
 from ledger.domain.events import (
     AnyReleaseEvent,
     DriftObserved,
+    EventImported,
     FleetTurnTaken,
     InstallationMoved,
     InstallationRegistered,
@@ -39,7 +41,8 @@ from ledger.domain.events import (
     ReleaseUninstalled,
     ReleaseUnpacked,
 )
-from ledger.domain.ledger_events import AnyEvent, LedgerEvent, TipAccepted
+from ledger.domain.imported import carried_event, carried_leaf
+from ledger.domain.ledger_events import AnyEvent, AnyImported, LedgerEvent, TipAccepted
 from ledger.domain.releases import NodeReleases, evolve, table_digest
 from ledger.domain.status import ReleaseStatus
 from ledger.errors import EvidenceError, LedgerError
@@ -61,7 +64,10 @@ class Meaning:
         """Follow the event at leaf *index*; return False when its stream cannot be followed on."""
         try:
             sealed = unseal(state)
-            event = _strict_event(sealed)
+            event, at = _strict_event(sealed), index
+            while isinstance(event, AnyImported):
+                at = event.index
+                event = _strict_original(event)
         except UnknownTopicError as exc:
             self._find(index, Verdict.UNDECIDED, str(exc))
             return True
@@ -69,8 +75,8 @@ class Meaning:
             self._find(index, Verdict.FAILED, f"{exc}: {exc.fact}")
             return False
         if isinstance(event, TipAccepted):
-            return self._accept(index, event)
-        if isinstance(event, LedgerEvent) or not event.originator_id.startswith(_RELEASES):
+            return self._accept(index, event, behind=at)
+        if isinstance(event, LedgerEvent | EventImported) or not event.originator_id.startswith(_RELEASES):
             return True  # of no installation: the ledger's own events change no release (RULINGS 6)
         stream = event.originator_id
         node = self._nodes.get(stream)
@@ -100,10 +106,10 @@ class Meaning:
                 verb = f"{node.open_attempt.verb} {node.open_attempt.to or ''}".strip()
                 yield f"an attempt is open on {node.node} since event {self._begun[stream]}: {verb}"
 
-    def _accept(self, index: int, event: TipAccepted) -> bool:
+    def _accept(self, index: int, event: TipAccepted, *, behind: int) -> bool:
         guarded = event.guarded if event.guarded is not None else 0
-        if event.tree_size != index:
-            fault = f"it accepts a tip of {event.tree_size} events, and stands behind {index}"
+        if event.tree_size != behind:
+            fault = f"it accepts a tip of {event.tree_size} events, and stands behind {behind}"
         elif (event.found == "passed") != (event.guarded is not None) or guarded > event.tree_size:
             fault = "what it says of the tip guard does not go together"
         elif event.context.reason is None:
@@ -135,6 +141,12 @@ def _strict_event(sealed: Sealed) -> AnyEvent:
     if fault is not None:
         raise NotItsEventError(fault)
     return sealed.event
+
+
+def _strict_original(event: AnyImported) -> AnyEvent:
+    """Return the event that *event* carries, which must be what an event of its topic is, too."""
+    _strict_event(unseal(carried_leaf(vars(event))))
+    return carried_event(event)
 
 
 def read_meaning(report: AuditReport, events: Iterable[tuple[int, bytes]]) -> AuditReport:

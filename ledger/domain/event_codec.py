@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol, get_args
 
 from ledger.dataclass import MISSING, fields
-from ledger.domain.events import AnyReleaseEvent, InstallationEvent
+from ledger.domain.events import AnyReleaseEvent, EventImported, InstallationEvent
 from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent, LedgerEvent
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run, StagedRecord
@@ -136,5 +136,5 @@ def _fields_of(topic: str) -> tuple[_Field, ...]:
     )
 
 
-_CLASSES: tuple[type[AnyEvent], ...] = (*get_args(AnyReleaseEvent), *LEDGER_CLASSES)
+_CLASSES: tuple[type[AnyEvent], ...] = (*get_args(AnyReleaseEvent), EventImported, *LEDGER_CLASSES)
 TOPICS: Mapping[str, type[AnyEvent]] = {event_class.TOPIC: event_class for event_class in _CLASSES}

@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin
 
 from ledger.domain.event_codec import TOPICS, UnknownTopicError
 from ledger.domain.events import InstallationRegistered, OperationRecovered
-from ledger.domain.ledger_events import GuardFound, TipAccepted
+from ledger.domain.ledger_events import GuardFound, ImportForm, LedgerImported, TipAccepted
 from ledger.domain.reason import Rule
 from ledger.domain.records import Driver, Kind, Resolution, StepKind, Verb
 from ledger.domain.status import ReleaseStatus
@@ -35,6 +35,7 @@ _CHOICES_OF: Mapping[tuple[type, str], type[StrEnum]] = {
     (InstallationRegistered, "kind"): Kind,
     (OperationRecovered, "result"): Resolution,
     (TipAccepted, "found"): GuardFound,
+    (LedgerImported, "form"): ImportForm,
 }
 _ROW = 2
 

@@ -291,6 +291,24 @@ class FleetTurnTaken(InstallationEvent):
     wave: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventImported(InstallationEvent):
+    """An event of another ledger, carried byte for byte in the stream that it belongs to (``imported.py``).
+
+    *index* is its place in the log of *origin*. *leaf* is what was stored there, *leaf_deflated* the same where
+    that would be too long. *checkpoint* is the note of that log that ended a commit with it. The fold never meets
+    this class: who replays a stream gets the original event.
+    """
+
+    TOPIC = "emqx.release.event_imported.v1"
+
+    origin: str
+    index: int
+    leaf: tuple[str, ...] = ()
+    leaf_deflated: tuple[str, ...] = ()
+    checkpoint: tuple[str, ...] = ()
+
+
 AnyReleaseEvent = (
     InstallationRegistered
     | OperationRequested

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import ClassVar, get_args
 
 from ledger.dataclass import dataclass
-from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.events import AnyReleaseEvent, EventImported
 from ledger.domain.records import Context
 
 LEDGER_STREAM = "ledger"
@@ -22,6 +22,14 @@ class GuardFound(StrEnum):
     DAMAGED = "damaged"
     FOREIGN = "foreign"
     PASSED = "passed"
+
+
+class ImportForm(StrEnum):
+    """How another ledger's history came into this one: as a copy, as what goes on here, or from an offline host."""
+
+    IMPORT = "import"
+    MOVE = "move"
+    SPOOL = "spool"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +155,56 @@ class FleetNodesExcused(LedgerEvent):
     streams: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class LedgerImported(LedgerEvent):
+    """A part of another ledger stands in this one from here on: from its event *first* to its tree of *tree_size*.
+
+    They were verified before: *origin* and *vkeys* say by which keys, *root_sha256* and *checkpoint* what they were
+    held against. *anchors* are the notes that others had signed. *form* is an ``ImportForm``; *disclosed* counts the
+    personal values that came along.
+    """
+
+    TOPIC = "emqx.ledger.ledger_imported.v1"
+
+    origin: str
+    vkeys: tuple[str, ...]
+    form: str
+    first: int
+    tree_size: int
+    root_sha256: str
+    checkpoint: tuple[str, ...]
+    anchors: tuple[str, ...] = ()
+    disclosed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerEventImported(LedgerEvent):
+    """An event of another ledger that is of no installation, carried byte for byte: as ``EventImported``."""
+
+    TOPIC = "emqx.ledger.event_imported.v1"
+
+    origin: str
+    index: int
+    leaf: tuple[str, ...] = ()
+    leaf_deflated: tuple[str, ...] = ()
+    checkpoint: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerMoved(LedgerEvent):
+    """The last event of a ledger that goes on elsewhere: in the ledger *to_origin*, which lies at *to*.
+
+    *to_checkpoint* is the newest note of that ledger, where it had one.
+    """
+
+    TOPIC = "emqx.ledger.ledger_moved.v1"
+
+    to: str
+    to_origin: str
+    to_vkey: str
+    to_checkpoint: tuple[str, ...] = ()
+
+
 AnyLedgerEvent = (
     EvidenceExported
     | LedgerNoteAdded
@@ -156,6 +214,10 @@ AnyLedgerEvent = (
     | FleetWavePlanned
     | FleetNodesLeftOut
     | FleetNodesExcused
+    | LedgerImported
+    | LedgerEventImported
+    | LedgerMoved
 )
 LEDGER_CLASSES: tuple[type[AnyLedgerEvent], ...] = get_args(AnyLedgerEvent)
-AnyEvent = AnyReleaseEvent | AnyLedgerEvent
+AnyImported = EventImported | LedgerEventImported
+AnyEvent = AnyReleaseEvent | EventImported | AnyLedgerEvent

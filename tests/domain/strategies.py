@@ -6,7 +6,7 @@ from typing import TypeVar, get_args
 from hypothesis import strategies as st
 
 from ledger.domain.events import AnyReleaseEvent, InstallationRegistered
-from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent, GuardFound, TipAccepted
+from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent, GuardFound, ImportForm, LedgerImported, TipAccepted
 from ledger.domain.package import Edition, PackageName
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import (
@@ -117,6 +117,7 @@ _BY_NAME: dict[str, st.SearchStrategy[object]] = {
 # Names that mean something else in other events.
 _OF_CLASS: dict[tuple[type, str], st.SearchStrategy[object]] = {
     (TipAccepted, "found"): st.sampled_from(GuardFound).map(str),
+    (LedgerImported, "form"): st.sampled_from(ImportForm).map(str),
 }
 _BY_TYPE: dict[object, st.SearchStrategy[object]] = {
     str: words,

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from ledger.domain.envelope import seal, unseal_event
 from ledger.domain.event_codec import TOPICS, UnknownTopicError, data_of, event_from
-from ledger.domain.events import AnyReleaseEvent, OperationRefused, ReleaseInstalled
+from ledger.domain.events import AnyReleaseEvent, EventImported, OperationRefused, ReleaseInstalled
 from ledger.domain.ledger_events import LEDGER_CLASSES, LEDGER_STREAM, AnyEvent, AnyLedgerEvent
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import Output
@@ -60,7 +60,7 @@ def test_an_absent_fact_is_a_missing_member(event: AnyReleaseEvent) -> None:
 
 def test_every_class_of_event_has_a_topic_of_its_own() -> None:
     """ARCHITECTURE section 4: a topic is `emqx.release.<name>.v1`; RULINGS 6: or `emqx.ledger.<name>.v1`."""
-    assert list(TOPICS.values()) == [*EVENT_CLASSES, *LEDGER_CLASSES]
+    assert list(TOPICS.values()) == [*EVENT_CLASSES, EventImported, *LEDGER_CLASSES]
     assert all(event.TOPIC.startswith("emqx.release.") and event.TOPIC.endswith(".v1") for event in EVENT_CLASSES)
     assert all(event.TOPIC.startswith("emqx.ledger.") and event.TOPIC.endswith(".v1") for event in LEDGER_CLASSES)
 

@@ -12,17 +12,28 @@ from typing import Any, get_type_hints
 
 from cli.report.embedded import safe_json
 from cli.report.page_text import text_digest
+from ledger.adapters.keys import LogKey
 from ledger.adapters.ledger_folder import create_folder
 from ledger.application.moment import Moment
-from ledger.domain.envelope import ClockReading
+from ledger.domain.envelope import ClockReading, seal
 from ledger.domain.events import AnyReleaseEvent, InstallationMoved, InstallationUnregistered, NoteAdded
-from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent
+from ledger.domain.imported import carried, note_lines
+from ledger.domain.ledger_events import (
+    LEDGER_CLASSES,
+    AnyEvent,
+    LedgerEventImported,
+    LedgerImported,
+    LedgerNoteAdded,
+)
 from ledger.domain.outcomes import Turn
 from ledger.domain.records import Context, PackageRecord
 from ledger.domain.releases import table_digest
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.merkle import hash_leaf
+from ledger.tlog.note import sign_note
 from tests.cli.lab import Lab
 from tests.evidence.ledgers import repeated, upgrades
-from tests.fakes.recording import CLOCK, CONTEXT, ORIGIN, open_ledger, recording
+from tests.fakes.recording import CLOCK, CONTEXT, ORIGIN, STAMP, open_ledger, recording
 from tests.projections.histories import START, Move, World, time_of, uuid_of
 
 HOSTILE = (
@@ -129,15 +140,31 @@ def _of_ledger(context: Context, *, first: int) -> Iterator[AnyEvent]:
         str | None: text,
         tuple[str, ...]: ("first line", "<b>second</b>"),
     }
+    imported = _imported(context)
     for version, kind in enumerate(LEDGER_CLASSES, 1):
         hints = get_type_hints(kind)
-        chosen = {"found": "passed", "tree_size": first + version - 1}
+        chosen = imported.get(kind, {"found": "passed", "tree_size": first + version - 1})
         own = {
             field.name: chosen.get(field.name, values[hints[field.name]])
             for field in fields(kind)
             if field.name not in _PLACE
         }
         yield kind(originator_version=version, context=context, **own)  # type: ignore[arg-type] # values are by type
+
+
+def _imported(context: Context) -> Mapping[type, Mapping[str, object]]:
+    """Return what the events hold by which a log of one event came in."""
+    key = LogKey("other.example.com/release-ledger/1", b"\7" * 32)
+    note = LedgerNoteAdded(originator_version=1, context=context, event_id=uuid_of(2, "e"), kind="note", text=("old",))
+    leaf = seal(note, replace(STAMP, ledger=key.origin))
+    root = hash_leaf(leaf)
+    checkpoint = note_lines(sign_note(Checkpoint(key.origin, 1, root).encode(), signers=(key,)))
+    shared = {"origin": key.origin, "checkpoint": checkpoint}
+    of_run = {"vkeys": (str(key.vkey),), "form": "import", "first": 0, "tree_size": 1, "root_sha256": root.hex()}
+    return {
+        LedgerImported: {**shared, **of_run, "anchors": (), "disclosed": 0},
+        LedgerEventImported: {**shared, "index": 0, "leaf_deflated": (), **carried(leaf)},
+    }
 
 
 def record(folder: Path, events: Sequence[AnyEvent], *, commit: int = 1, leap: int | None = None) -> Lab:
