@@ -7,22 +7,21 @@ is synced to disk as in production. It is ended by its process id.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import psycopg
 
 from tests.needs import need
+from tests.places import own_port, short_folder
 
 OWNER = "postgres"
-_START_SECONDS = 30.0
+_SECONDS = 120.0
 _SETTINGS: Mapping[str, str] = {
     "fsync": "on",
     "synchronous_commit": "on",
@@ -49,21 +48,13 @@ def as_owner() -> dict[str, Any]:
     return {"user": OWNER, "group": OWNER, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @dataclass
 class Server:
     """One cluster; *settings* stand over those of every test."""
 
     folder: Path
     settings: Mapping[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=own_port)
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -95,7 +86,7 @@ class Server:
                 stdout=log,
                 **as_owner(),
             )
-        limit = time.monotonic() + _START_SECONDS
+        limit = time.monotonic() + _SECONDS
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > limit:
                 raise AssertionError((self.folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:])
@@ -104,7 +95,7 @@ class Server:
     def answers(self) -> bool:
         """Tell whether the server takes connections."""
         try:
-            with closing(psycopg.connect(self.url("postgres"), connect_timeout=3)):
+            with closing(psycopg.connect(self.url("postgres"), connect_timeout=30)):
                 return True
         except psycopg.OperationalError:
             return False
@@ -114,7 +105,7 @@ class Server:
         if self.process is not None:
             children = _children_of(self.process.pid) if how is signal.SIGKILL else ()
             self.process.send_signal(how)
-            self.process.wait(60)
+            self.process.wait(_SECONDS)
             self.process = None
             _await_end(children)
 
@@ -132,18 +123,17 @@ class Server:
 def running_server(**settings: str) -> Iterator[Server]:
     """Give a new cluster that runs; it is ended and removed afterwards."""
     binaries()
-    folder = Path(mkdtemp(prefix="rl-pg-"))  # short: a socket's path has 107 bytes at most
-    server = Server(folder, settings)
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, OWNER, OWNER)
-        folder.chmod(0o755)
-        server.make()
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+    with short_folder("rl-pg-") as folder:
+        server = Server(folder, settings)
+        try:
+            if os.geteuid() == 0:
+                shutil.chown(folder, OWNER, OWNER)
+            folder.chmod(0o755)
+            server.make()
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def run(command: Sequence[object], folder: Path) -> None:
@@ -159,6 +149,6 @@ def _children_of(pid: int) -> tuple[int, ...]:
 
 def _await_end(pids: Sequence[int]) -> None:
     # Backends notice within moments that the server is gone; until then they hold its shared memory.
-    limit = time.monotonic() + _START_SECONDS
+    limit = time.monotonic() + _SECONDS
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < limit:
         time.sleep(0.05)

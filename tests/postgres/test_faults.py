@@ -4,9 +4,8 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
@@ -17,9 +16,12 @@ from ledger.errors import LedgerError
 from ledger.tlog.merkle import hash_leaf
 from ledger.tlog.tree_builder import TreeBuilder
 from tests.fakes.recording import ORIGIN, installed
+from tests.places import short_folder
 from tests.postgres.hosts import Host, checkpoints, guarded, host_at
-from tests.postgres.server import OWNER, Server, as_owner, binaries, free_port, run, running_server
+from tests.postgres.server import OWNER, Server, as_owner, binaries, run, running_server
 from tests.postgres.wire import wire
+
+_SECONDS = 120
 
 
 @pytest.fixture
@@ -31,9 +33,8 @@ def host(server: Server, database: str, tmp_path: Path) -> Host:
 @pytest.fixture
 def short() -> Iterator[Path]:
     """Give a folder whose path fits into the address of a socket."""
-    folder = Path(mkdtemp(prefix="rl-wire-"))
-    yield folder
-    shutil.rmtree(folder)
+    with short_folder("rl-wire-") as folder:
+        yield folder
 
 
 def record(host: Host, number: int) -> None:
@@ -102,9 +103,11 @@ def test_a_server_that_stays_away_is_said_and_nothing_is_half_recorded(host: Hos
 @pytest.fixture
 def pair() -> Iterator[tuple[Server, Server]]:
     """Give a primary that waits for its standby at each commit, and the standby."""
-    with running_server(synchronous_standby_names="*", wal_level="replica") as primary:
-        folder = Path(mkdtemp(prefix="rl-pg-"))
-        standby = Server(folder, {"synchronous_standby_names": "", "hot_standby": "on"}, free_port())
+    with (
+        running_server(synchronous_standby_names="*", wal_level="replica") as primary,
+        short_folder("rl-pg-") as folder,
+    ):
+        standby = Server(folder, {"synchronous_standby_names": "", "hot_standby": "on"})
         try:
             if as_owner():
                 shutil.chown(folder, OWNER, OWNER)
@@ -117,7 +120,6 @@ def pair() -> Iterator[tuple[Server, Server]]:
             yield primary, standby
         finally:
             standby.stop()
-            shutil.rmtree(folder)
 
 
 def test_no_acknowledged_event_is_lost_when_the_primary_dies(pair: tuple[Server, Server], tmp_path: Path) -> None:
@@ -144,17 +146,25 @@ def test_no_acknowledged_event_is_lost_when_the_primary_dies(pair: tuple[Server,
     threads = [threading.Thread(target=work, args=(place,)) for place in range(len(hosts))]
     for thread in threads:
         thread.start()
-    time.sleep(2)
-    primary.stop(signal.SIGKILL)
-    before = len(acknowledged)
-    standby.execute("SELECT pg_promote()")
-    time.sleep(3)
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        until(lambda: len(acknowledged) > 10)
+        primary.stop(signal.SIGKILL)
+        before = len(acknowledged)
+        standby.execute("SELECT pg_promote()")
+        until(lambda: len(acknowledged) > before + 10)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
     found = require_whole(*hosts)
-    assert before > 10
-    assert len(acknowledged) > before
     assert set(acknowledged) <= set(found)
     assert len(set(found)) == len(found)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    limit = time.monotonic() + _SECONDS
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.05)

@@ -32,7 +32,7 @@ def test_the_set_up_in_five_commands_ends_in_a_verified_ledger(server: Server, t
     }
     try:
         done = subprocess.run(
-            ["bash", "-euc", commands], env=environ, capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-euc", commands], env=environ, capture_output=True, text=True, timeout=300, check=False
         )
     finally:
         server.execute("DROP DATABASE IF EXISTS emqx_fleet WITH (FORCE)", "DROP ROLE IF EXISTS broker1")

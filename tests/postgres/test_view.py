@@ -250,7 +250,7 @@ def test_hosts_that_catch_up_at_once_fold_every_event_once(
         address = (shared["view_host"] / "address").read_text(encoding="utf-8").strip()
         with closing(ServedLedger(connect(address))) as ledger:
             views = served_views(ledger)
-            ready.wait(30)
+            ready.wait(120)
             catch_up(cast("sqlite3.Connection", views), cast("sqlite3.Connection", ledger), batch=3)
 
     with ThreadPoolExecutor(6) as hosts:
