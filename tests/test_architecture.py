@@ -26,6 +26,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "ledger/adapters/mapper.py": frozenset({"domain", "persistence"}),
     "ledger/adapters/postgres.py": frozenset({"persistence", "postgres"}),
     "ledger/adapters/postgres_errors.py": frozenset({"persistence"}),
+    "ledger/adapters/postgres_feed.py": frozenset({"postgres"}),
     "ledger/adapters/refill.py": frozenset({"persistence"}),
     "ledger/adapters/sqlite.py": frozenset({"persistence", "sqlite"}),
     "ledger/adapters/sqlite_errors.py": frozenset({"persistence"}),

@@ -26,6 +26,7 @@ from psycopg.pq import TransactionStatus
 
 from ledger.adapters.mapper import EnvelopeMapper
 from ledger.adapters.postgres_errors import AnswerLostError, ConnectionLostError, ServerLostError, translated
+from ledger.adapters.postgres_feed import LogSubscription, announced
 from ledger.adapters.postgres_head import Cursor, Head, asked_head, head_in
 from ledger.adapters.postgres_schema import WRITER
 from ledger.adapters.postgres_server import Connection, connect, pipelined
@@ -91,10 +92,18 @@ class LedgerDatastore(PostgresDatastore):
             with translated(self.address):
                 yield connection
         finally:
-            if connection.info.transaction_status is TransactionStatus.IDLE:
-                self._idle.append(connection)
-            else:
-                connection.close()
+            self._keep(connection)
+
+    @contextmanager
+    def announcing(self) -> Iterator[None]:
+        """Tell whoever follows the log that it grew, while the block runs."""
+        connection = self._taken()
+        try:
+            with announced(connection):
+                yield
+        finally:
+            if connection is not None:
+                self._keep(connection)
 
     def forget(self) -> None:
         """Close the connections that wait: where one broke, the others did too."""
@@ -105,6 +114,12 @@ class LedgerDatastore(PostgresDatastore):
         """Close every connection that waits."""
         if hasattr(self, "_idle"):
             self.forget()
+
+    def _keep(self, connection: Connection) -> None:
+        if connection.info.transaction_status is TransactionStatus.IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
 
     def _taken(self) -> Connection | None:
         try:
@@ -226,12 +241,17 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
             return []
         append = _Append(stored_events, commit_id or str(uuid4()), disclosures, self._tree)
         ids, note = self._tried(append)
-        if note and self._guard:
-            try:
-                self._guard.swap(note)
-            except FailedError as exc:
-                raise GuardBehindError(exc) from exc
+        with self.datastore.announcing():
+            if note and self._guard:
+                try:
+                    self._guard.swap(note)
+                except FailedError as exc:
+                    raise GuardBehindError(exc) from exc
         return ids
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> LogSubscription:
+        """Return an iterator over the events behind id *gt*, which waits for more at the end of the log."""
+        return LogSubscription(self, address=self.datastore.address, gt=gt, topics=topics)
 
     def _tried(self, append: "_Append") -> tuple[Sequence[int], bytes]:
         sent, lost = False, ConnectionLostError()
