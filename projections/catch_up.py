@@ -106,13 +106,20 @@ def streamed_folder(folder: Path, ask: Ask[Answer], *, shared: bool = True) -> I
                 raise ListBrokenOffError(path, str(exc)) from exc
 
 
-def catch_up(views: sqlite3.Connection, ledger: sqlite3.Connection, *, batch: int = BATCH) -> None:
-    """Fold what the log has and the view has not.
+def catch_up(
+    views: sqlite3.Connection,
+    ledger: sqlite3.Connection,
+    *,
+    batch: int = BATCH,
+    told: Callable[[int], object] = bool,
+) -> None:
+    """Fold what the log has and the view has not; *told* hears how far it is after each batch.
 
-    Raises: EntryError, UnknownTopicError and their like for an event that cannot be folded.
+    Raises: EntryError, UnknownTopicError and their like for an event that cannot be folded; what *told* raises.
     """
     while not _is_current(tracking_of(views), ledger):
         _take(views, ledger, batch)
+        told(tracking_of(views).size)
 
 
 class _Batch:

@@ -6,7 +6,7 @@ but for the transactions in which ``projections/postgres_views.py`` writes the v
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,20 +41,25 @@ class ServedLedger:
         self.connection.close()
 
 
-@contextmanager
-def open_served(folder: Path) -> Iterator[ServedLedger]:
-    """Give the ledger whose address lies in *folder*.
+def served_at(address: str) -> ServedLedger:
+    """Return the ledger at *address*.
 
     Raises: as ``connect``, with ServerLostError for a server that cannot be reached.
     """
-    address = address_in(folder)
     try:
         with translated(address):
             connection = connect(address)
             connection.execute("SET default_transaction_read_only = on")
     except ConnectionLostError as exc:
         raise ServerLostError(address, str(exc)) from exc
-    try:
-        yield ServedLedger(connection)
-    finally:
-        connection.close()
+    return ServedLedger(connection)
+
+
+@contextmanager
+def open_served(folder: Path) -> Iterator[ServedLedger]:
+    """Give the ledger whose address lies in *folder*.
+
+    Raises: as ``served_at``.
+    """
+    with closing(served_at(address_in(folder))) as served:
+        yield served

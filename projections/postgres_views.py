@@ -62,7 +62,7 @@ class ServedViews:
 
     def __init__(self, connection: Connection, *, may_write: bool) -> None:
         self._connection = connection
-        self._may_write = may_write
+        self.may_write = may_write
 
     @property
     def in_transaction(self) -> bool:
@@ -74,7 +74,7 @@ class ServedViews:
 
         Raises: NotServedError; ServerLostError.
         """
-        if statement == "BEGIN IMMEDIATE" and not self._may_write:
+        if statement == "BEGIN IMMEDIATE" and not self.may_write:
             raise NotServedError
         with self._telling():
             return self._connection.execute(_spelled(_BEGIN.get(statement, statement)), parameters or None)
