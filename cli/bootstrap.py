@@ -301,7 +301,7 @@ def anchored_notes(settings: "Settings", policy: "Policy") -> "tuple[HeldNote, .
     """Return what the file anchors of this host hold of the logs in *policy*."""
     from ledger.adapters.audit_anchors import notes_in_files  # noqa: PLC0415 # as the module says
 
-    return tuple(note for log in policy.logs for note in notes_in_files(settings.anchors.value, vkey=log.vkey))
+    return tuple(notes_in_files(settings.anchors.value, policy=policy))
 
 
 def tip_desk(folder: Path) -> "TipDesk":

@@ -64,7 +64,9 @@ def add_witness(name: str, vkey: str, url: str, *, session: Session) -> int:
     with bootstrap.open_holders(session.settings) as holders:
         added = holders.witnesses.add(name, vkey=key, url=url)
         session.terminal.say(f"Witness {name}: {'added' if added else 'there already'}")
-        session.terminal.say(f"Give its operator the key of this log: {holders.vkey}")
+    # A fleet has a key for each host: the witness must know the one that signed what it is shown.
+    for log in bootstrap.own_policy(session.settings.ledger.value).logs:
+        session.terminal.say(f"Give its operator the key of this log: {log.vkey}")
     return 0
 
 

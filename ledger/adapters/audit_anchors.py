@@ -9,21 +9,27 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ledger.adapters.anchors.file import FileAnchor, HolderFileError
-from ledger.adapters.signatures import verifier
+from ledger.adapters.log_keys import ListedKeys
 from ledger.application.audit_source import HeldNote
-from ledger.tlog.vkey import Vkey
+from ledger.tlog.policy import Policy
 
 _FILE = "file:"
 
 
-def notes_in_files(settings: Sequence[str], *, vkey: Vkey) -> Iterator[HeldNote]:
-    """Yield the last note of *vkey* in each file that *settings* names as an anchor."""
-    for setting in settings:
-        if not setting.startswith(_FILE):
-            continue
-        anchor = FileAnchor(Path(setting.removeprefix(_FILE)), verifier(vkey))
-        try:
-            note, lost = anchor.last_note(), "it holds no note that this log signed"
-        except (HolderFileError, ValueError) as exc:
-            note, lost = None, f"it cannot be read: {exc.fact if isinstance(exc, HolderFileError) else exc}"
-        yield HeldNote(anchor.name, note or b"", lost=None if note else lost)
+def notes_in_files(settings: Sequence[str], *, policy: Policy) -> Iterator[HeldNote]:
+    """Yield the last note of each log of *policy* in each file that *settings* names as an anchor.
+
+    A log is an origin: in a fleet any of its keys may have signed the last note.
+    """
+    files = [Path(setting.removeprefix(_FILE)) for setting in settings if setting.startswith(_FILE)]
+    for origin in dict.fromkeys(log.vkey.name for log in policy.logs):
+        keys = ListedKeys([log.vkey for log in policy.logs if log.vkey.name == origin])
+        yield from (_last_note(FileAnchor(file, keys)) for file in files)
+
+
+def _last_note(anchor: FileAnchor) -> HeldNote:
+    try:
+        note, lost = anchor.last_note(), "it holds no note that this log signed"
+    except (HolderFileError, ValueError) as exc:
+        note, lost = None, f"it cannot be read: {exc.fact if isinstance(exc, HolderFileError) else exc}"
+    return HeldNote(anchor.name, note or b"", lost=None if note else lost)

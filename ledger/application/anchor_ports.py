@@ -6,12 +6,13 @@ with the next. What it answers is kept as *proof* in the table ``anchor``, outsi
 transaction of any append.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError
-from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
+from ledger.tlog.note import Note, Verifier
 from ledger.tlog.tiled_tree import TiledTree
 from ledger.tlog.vkey import Vkey
 
@@ -26,6 +27,30 @@ class HeldHistoryError(EvidenceError):
             hint="stop; keep ledger and holder as they are; find out who rolled back, rewrote or copied the ledger",
         )
         self.sink = sink
+
+
+class HolderAheadError(HeldHistoryError):
+    """An outside holder has more events than the note that it was shown, up to *size*: lost here, or written since."""
+
+    def __init__(self, sink: str, size: int, *, own: int) -> None:
+        super().__init__(sink, f"it holds {size} events, the ledger has {own}")
+        self.size = size
+
+
+class LogKeys(Protocol):
+    """The keys that sign for one log: one, or that of each host of a fleet."""
+
+    def named_in(self, note: Note) -> Sequence[Verifier]:
+        """Return those that *note* names."""
+        ...
+
+
+def open_by(keys: LogKeys, data: bytes, *, cosigners: Sequence[Verifier] = ()) -> OpenedCheckpoint:
+    """Return the checkpoint of the note *data*, signed by one of *keys*.
+
+    Raises: SignatureError, FormatError.
+    """
+    return open_checkpoint(data, logs=keys.named_in(Note.parse(data)), cosigners=cosigners)
 
 
 @dataclass(frozen=True)
@@ -46,7 +71,10 @@ class Anchor(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in the table ``anchor``: ``file:<path>``, ``syslog:<path>`` or ``witness:<name>``."""
+        """Its name in the table ``anchor``: ``file:<path>``, ``syslog:<path>`` or ``witness:<name>``.
+
+        Where many hosts share that table, ``@`` and a key id follow: the host's, or that of the witness.
+        """
         ...
 
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:

@@ -7,8 +7,13 @@ longer than *patience* in all is asked once more when the command ends.
 
 A holder that speaks against the ledger raises an alarm. An alarm is kept as evidence and the
 command exits 6, but what it does to the node is finished first; the next change is refused.
-Where policy demands holders
-(``holders``), a risky command does not start until so many hold every event.
+A holder that is only ahead of the note that it was shown may have it from another command, or from
+another host: the ledger is read again, and where it has those events, its newer note is shown. It is
+for the holder to find that this note continues the one that it has.
+
+Where policy demands holders (``holders``), a risky command does not start until so many hold every
+event that there was when it began. A receipt counts where it proves something; one that does not is
+no reason to hand nothing over.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,14 +22,16 @@ from ledger.application.anchor_ports import (
     Anchor,
     AnchorStore,
     HeldHistoryError,
+    HolderAheadError,
     Receipt,
     SignedTip,
     WitnessBook,
 )
 from ledger.application.standing_alarm import StandingAlarm
 from ledger.dataclass import dataclass
-from ledger.errors import EvidenceError, LedgerError, RefusedError
+from ledger.errors import CheckFailedError, EvidenceError, LedgerError, RefusedError
 from ledger.tlog.vkey import Vkey
+from ledger.tlog.witness_reply import WitnessAheadError
 
 PATIENCE_SECONDS = 0.5
 _STALE = 3
@@ -68,6 +75,20 @@ class HolderSilentError(EvidenceError):
             hint="bring the holder back; one that is gone for good is taken out of the settings first",
         )
         self.sink = late.sink
+
+
+class HolderOutrunError(CheckFailedError):
+    """Others hand over faster than this command does."""
+
+    kind = "undecided"
+
+    def __init__(self, sink: str) -> None:
+        super().__init__(
+            f"{sink} had a newer checkpoint each time",
+            fact=f"it was shown the newest one {_STALE} times; the ledger has each of those that it named",
+            hint="another host or command hands over at the same time; the next command tries again",
+        )
+        self.sink = sink
 
 
 @dataclass(frozen=True)
@@ -129,6 +150,7 @@ class Outside:
         self._patience = patience
         self._spent = dict.fromkeys((anchor.name for anchor in anchors), 0.0)
         self._failed: dict[str, Late] = {}
+        self._given: dict[str, int] = {}
 
     @property
     def late(self) -> tuple[Late, ...]:
@@ -164,11 +186,12 @@ class Outside:
         """
         if holders <= 0:
             return
+        tip = self._store.tip()
         self.hand_over(patient=True)
         for alarm in self.alarms:
             raise alarm
         state = unheld(self._anchors, store=self._store)
-        holding = [held.sink for held in state.holders if state.size and held.size == state.size]
+        holding = [held.sink for held in state.holders if tip is not None and held.size >= tip.size]
         if len(holding) < holders:
             missing = [anchor.name for anchor in self._anchors if anchor.name not in holding]
             raise TooFewHoldersError(holders, holding=holding, missing=missing)
@@ -188,40 +211,50 @@ class Outside:
         return tuple(anchor.name for anchor in self._anchors)
 
     def _give(self, anchor: Anchor, *, again: bool = False) -> None:
-        tip = self._store.tip()
-        if tip is None:
-            return
         held = self._store.receipts().get(anchor.name)
-        if held is not None and held.size == tip.size and not again:
+        tip = self._store.tip()
+        if tip is None or (not again and self._has(anchor, tip, held)):
             return
         for _ in range(_STALE):
             try:
                 proof = anchor.hand_over(tip, tree=self._store.tree(tip.size), last=held.size if held else 0)
-            except EvidenceError:
-                # Another command may have committed and handed over since: then this note was only stale.
-                newer = self._newer(tip)
-                if newer is None:
+            except (HolderAheadError, WitnessAheadError) as exc:
+                tip = self._store.tip()
+                if tip is None or tip.size < exc.size:
                     raise
-                tip = newer
             else:
                 self._store.keep(anchor.name, Receipt(tip.size, proof))
+                self._given[anchor.name] = tip.size
                 return
+        raise HolderOutrunError(anchor.name)
 
-    def _newer(self, tip: SignedTip) -> SignedTip | None:
-        found = self._store.tip()
-        return found if found is not None and found.size > tip.size else None
+    def _has(self, anchor: Anchor, tip: SignedTip, held: Receipt | None) -> bool:
+        if self._given.get(anchor.name) == tip.size:
+            return True
+        if held is None or held.size != tip.size:
+            return False
+        try:
+            return _checked(anchor, held, tip=tip, store=self._store) == tip.size
+        except EvidenceError:
+            return False  # anybody who records can write a row; `witness list` tells of it
 
     def _fail(self, sink: str, error: LedgerError) -> Late:
         late = self._failed[sink] = Late(sink, error)
         if isinstance(error, EvidenceError):
-            tip = self._store.tip()
-            self._keep_alarm(sink, tip.size if tip else 0, error)
+            self._keep_alarm(sink, self._size(), error)
         return late
+
+    def _size(self) -> int:
+        try:
+            tip = self._store.tip()
+        except LedgerError:
+            return 0  # an alarm is kept under whatever name
+        return tip.size if tip else 0
 
 
 @dataclass(frozen=True)
 class Holders:
-    """The holders of one ledger whose key is *vkey*, the record of what they hold, and its witnesses.
+    """The holders of one ledger, for which *vkey* signs here, the record of what they hold, and its witnesses.
 
     *standing* is what holders said against the ledger in earlier commands.
     """
@@ -240,8 +273,8 @@ def unheld(anchors: Sequence[Anchor], *, store: AnchorStore, holders: int = 1) -
     A receipt counts only if it is signed as its holder signs and shows this ledger's own tree.
     Raises: SignatureError, FormatError, HeldHistoryError for one that does not.
     """
-    tip = store.tip()
     receipts = store.receipts()
+    tip = store.tip()  # behind the receipts: another host may commit and hand over in between
     size = tip.size if tip else 0
     shown = tuple(
         Held(anchor.name, _checked(anchor, receipts[anchor.name], tip=tip, store=store))

@@ -19,6 +19,7 @@ from ledger.adapters.anchor_store import SqliteAnchorStore
 from ledger.adapters.anchors.witness_client import WitnessClient
 from ledger.adapters.keys import LogKey
 from ledger.adapters.ledger_folder import LedgerFolder, create_folder
+from ledger.adapters.log_keys import ListedKeys
 from ledger.adapters.signatures import verifier
 from ledger.adapters.sqlite import LedgerDatastore, LedgerRecorder
 from ledger.adapters.witness_state import WitnessState
@@ -44,6 +45,10 @@ class LedgerLab:
     @property
     def log(self) -> KeyVerifier:
         return verifier(self.key.vkey)
+
+    @property
+    def keys(self) -> ListedKeys:
+        return ListedKeys([self.key.vkey])
 
     def append(self, count: int = 1, *, word: str = "as it was") -> SignedTip:
         """Record one commit of *count* events and return the new tip."""
@@ -118,7 +123,7 @@ class RunningWitness:
     def client(self, lab: LedgerLab) -> WitnessClient:
         """Return the client side for the ledger of *lab*, which the witness knows from now on."""
         self.trust(lab.key.vkey)
-        return WitnessClient("w1", verifier(self.vkey), self.url, lab.log)
+        return WitnessClient("w1", verifier(self.vkey), self.url, lab.keys)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import pytest
 from ledger.adapters.anchor_store import EventMissingError, SqliteAnchorStore
 from ledger.adapters.anchors.file import FileAnchor, HolderFileError
 from ledger.adapters.outside import AnchorSettingError, open_holders
-from ledger.application.anchor_ports import Anchor, HeldHistoryError, Receipt, SignedTip
-from ledger.application.anchoring import Holders, Outside, TooFewHoldersError, unheld
+from ledger.application.anchor_ports import Anchor, HeldHistoryError, HolderAheadError, Receipt, SignedTip
+from ledger.application.anchoring import HolderOutrunError, Holders, Outside, TooFewHoldersError, unheld
 from ledger.application.nobody_outside import NobodyOutside
 from ledger.errors import EvidenceError, LedgerError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
@@ -166,7 +166,7 @@ def test_what_speaks_against_the_ledger_is_an_alarm_and_kept(command: Command, l
 
 def test_a_note_that_was_only_stale_is_no_alarm(command: Command, ledger: LedgerLab, tmp_path: Path) -> None:
     """Another command committed and handed over its own newer note in between."""
-    anchor = FileAnchor(tmp_path / "notes", ledger.log)
+    anchor = FileAnchor(tmp_path / "notes", ledger.keys)
     stale = command.store.tip()
 
     class Interrupted(SqliteAnchorStore):
@@ -185,6 +185,23 @@ def test_a_note_that_was_only_stale_is_no_alarm(command: Command, ledger: Ledger
         outside.hand_over()
 
     assert outside.late == ()
+
+
+def test_one_that_is_ahead_of_each_note_is_no_alarm_where_the_ledger_has_its_size(
+    command: Command, ledger: LedgerLab
+) -> None:
+    """Other hosts of a fleet hand over as well, and this one came too late each time."""
+    busy = MemoryHolder(ledger, error=HolderAheadError("memory:1", 3, own=2))
+    lost = MemoryHolder(ledger, name="memory:2", error=HolderAheadError("memory:2", 4, own=3))
+
+    outside = command.outside(busy, lost)
+    outside.hand_over()
+
+    assert [(type(late.error), late.alarm) for late in outside.late] == [
+        (HolderOutrunError, False),
+        (HolderAheadError, True),
+    ]
+    assert (busy.asked, lost.asked) == (3, 1)
 
 
 def test_what_nobody_outside_holds_is_counted_from_the_first_such_event(command: Command, ledger: LedgerLab) -> None:

@@ -21,7 +21,7 @@ from tests.anchors.test_holders import hand_over
 
 @pytest.fixture
 def anchor(ledger: LedgerLab, tmp_path: Path) -> FileAnchor:
-    return FileAnchor(tmp_path / "notes", ledger.log)
+    return FileAnchor(tmp_path / "notes", ledger.keys)
 
 
 def copy_of(ledger: LedgerLab, folder: Path) -> LedgerLab:

@@ -81,11 +81,11 @@ class TestFile(HolderContract):
     @pytest.fixture
     def anchor(self, ledger: LedgerLab, tmp_path: Path) -> Anchor:
         self._path = tmp_path / "notes"
-        return FileAnchor(self._path, ledger.log)
+        return FileAnchor(self._path, ledger.keys)
 
     @pytest.fixture
     def away(self, ledger: LedgerLab, tmp_path: Path) -> Anchor:
-        return FileAnchor(tmp_path / "not mounted" / "notes", ledger.log)
+        return FileAnchor(tmp_path / "not mounted" / "notes", ledger.keys)
 
     def held(self) -> bytes:
         return self._path.read_bytes().removesuffix(b"\n")
@@ -98,11 +98,11 @@ class TestSyslog(HolderContract):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as self._log:
             self._log.bind(str(path))
             self._log.settimeout(5)
-            yield SyslogAnchor(ledger.log, path)
+            yield SyslogAnchor(ledger.keys, path)
 
     @pytest.fixture
     def away(self, ledger: LedgerLab, tmp_path: Path) -> Anchor:
-        return SyslogAnchor(ledger.log, tmp_path / "no log")
+        return SyslogAnchor(ledger.keys, tmp_path / "no log")
 
     def held(self) -> bytes:
         return b64decode(self._log.recv(65_536).rpartition(b" note=")[2])
@@ -130,7 +130,7 @@ def test_a_line_of_the_log_says_what_was_signed(ledger: LedgerLab, tmp_path: Pat
         log.bind(str(tmp_path / "log"))
         log.settimeout(5)
 
-        hand_over(SyslogAnchor(ledger.log, tmp_path / "log"), ledger)
+        hand_over(SyslogAnchor(ledger.keys, tmp_path / "log"), ledger)
         line = log.recv(65_536).decode()
 
     assert line.startswith(f"<13>release-ledger: release-ledger checkpoint origin={ledger.key.origin} size=3 root=")
@@ -140,7 +140,7 @@ def test_a_line_of_the_log_says_what_was_signed(ledger: LedgerLab, tmp_path: Pat
 def test_a_full_log_does_not_hold_up_a_change(ledger: LedgerLab, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(tmp_path / "log"))
-        anchor = SyslogAnchor(ledger.log, tmp_path / "log", limit=0.05)
+        anchor = SyslogAnchor(ledger.keys, tmp_path / "log", limit=0.05)
 
         with pytest.raises(CheckFailedError):  # nobody reads, so the queue of the socket fills
             _hand_over_for_ever(anchor, ledger)
@@ -158,7 +158,7 @@ def test_the_receipt_of_a_witness_needs_its_own_line(witness: RunningWitness, le
         anchor.read(ledger.tip().note)
     with pytest.raises(UnverifiedNoteError):
         stranger.read(forged(proof, name=witness.vkey.name))
-    assert FileAnchor(Path("/x"), ledger.log).read(forged(proof, name=witness.vkey.name)).size == 3
+    assert FileAnchor(Path("/x"), ledger.keys).read(forged(proof, name=witness.vkey.name)).size == 3
 
 
 def _hand_over_for_ever(anchor: Anchor, lab: LedgerLab) -> None:

@@ -197,7 +197,7 @@ def test_of_two_clones_the_second_is_refused(witness: RunningWitness, ledger: Le
 
 
 def test_a_client_takes_404_and_403_for_what_they_are(witness: RunningWitness, ledger: LedgerLab) -> None:
-    client = WitnessClient("w1", verifier(witness.vkey), witness.url, ledger.log)
+    client = WitnessClient("w1", verifier(witness.vkey), witness.url, ledger.keys)
     with pytest.raises(UnknownLogError):
         hand_over(client, ledger)
 

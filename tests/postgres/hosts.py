@@ -41,9 +41,9 @@ class Host:
             yield ledger
 
 
-def host_at(base: Path, address: str, *, owner: str | None = None) -> Host:
+def host_at(base: Path, address: str, *, owner: str | None = None, origin: str = ORIGIN) -> Host:
     """Return a new host whose files lie in *base*; *owner* is the address that may enrol it, None for the same."""
-    place, signer = make_place(base, ORIGIN, address=address)
+    place, signer = make_place(base, origin, address=address)
     enrol(owner or address, signer.key.vkey, host=base.name, at=NOON)
     return Host(address, place, signer)
 
@@ -64,6 +64,24 @@ def change(address: str, *statements: str) -> None:
             connection.execute(f"DROP TRIGGER {name} ON {table}")
         for statement in statements:
             connection.execute(statement)
+
+
+_CUT = (
+    (
+        "DELETE FROM stored_events AS e USING log_leaf AS l WHERE l.originator_id = e.originator_id AND "
+        "l.originator_version = e.originator_version AND l.idx >= SIZE"
+    ),
+    "DELETE FROM log_leaf WHERE idx >= SIZE",
+    "DELETE FROM log_node WHERE idx >= SIZE::bigint >> 8 * level",
+    "DELETE FROM log_commit WHERE first_idx >= SIZE",
+    "DELETE FROM log_checkpoint WHERE size > SIZE",
+    "DELETE FROM anchor WHERE size > SIZE",
+)
+
+
+def cut_to(address: str, size: int) -> None:
+    """Let the ledger end at *size*, as a backup of that time does."""
+    change(address, *(statement.replace("SIZE", str(size)) for statement in _CUT))
 
 
 def checkpoints(address: str, *hosts: Host) -> list[Checkpoint]:

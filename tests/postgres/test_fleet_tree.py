@@ -5,9 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from ledger.adapters.audit_postgres import open_served
+from ledger.adapters.keys import LogKey
+from ledger.adapters.postgres_head import asked_head, head_in
 from ledger.adapters.postgres_server import create_ledger
+from ledger.adapters.postgres_tree import FleetTree
 from ledger.adapters.sqlite_tree import LeafAlteredError, ReadBackError, TileMissingError
 from ledger.adapters.tip_guard import (
     CheckpointDiffersError,
@@ -17,10 +22,11 @@ from ledger.adapters.tip_guard import (
     TipRollbackError,
 )
 from ledger.application.release_ledger import ReleaseLedger
+from ledger.dataclass import replace
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError
-from ledger.tlog.note import SignatureError
+from ledger.tlog.note import Note, SignatureError, sign_note
 from tests.fakes.recording import ORIGIN, STREAM, installed
 from tests.postgres.hosts import Host, change, checkpoints, guarded, host_at
 from tests.postgres.server import Server
@@ -232,6 +238,33 @@ def test_what_others_wrote_is_checked_between_two_commits_of_one_command(
             append(first, [4])
 
     assert one.place.guard.read() == held
+
+
+def test_a_head_that_guard_and_database_share_must_be_signed_all_the_same(one: Host) -> None:
+    """Somebody who can write both, and has no key that counts, is no host."""
+    with one.ledger() as ledger:
+        append(ledger, [1])
+    with psycopg.connect(one.address, options="-c search_path=ledger") as connection, connection.cursor() as c:
+        head = head_in(asked_head(connection))
+        text = Note.parse(head.note).text
+        forged = sign_note(text, signers=[LogKey(ORIGIN, bytes(32))])
+        one.place.guard.swap(forged)
+
+        with pytest.raises(SignatureError):
+            FleetTree(one.signer, one.place.guard).check(replace(head, note=forged), c)
+
+
+def test_a_commit_of_an_event_that_is_no_json_is_a_finding(one: Host) -> None:
+    """An audit that begins later does not read the event itself."""
+    with one.ledger() as ledger:
+        append(ledger, [1])
+        append(ledger, [2])
+    change(one.address, r"UPDATE stored_events SET state = '\xff7b' WHERE originator_version = 1")
+
+    with open_served(one.address) as source:
+        found = list(source.surplus(2))
+
+    assert [words.partition("has not")[2] for words in found] == [" the commit_id of event 0"]
 
 
 def test_a_missing_leaf_is_found(one: Host) -> None:

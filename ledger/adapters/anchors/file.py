@@ -18,12 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.adapters.durable import WriteFailedError, sync_folder
-from ledger.application.anchor_ports import HeldHistoryError, SignedTip
+from ledger.application.anchor_ports import HeldHistoryError, HolderAheadError, LogKeys, SignedTip, open_by
 from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError
-from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
+from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError
-from ledger.tlog.note import SignatureError, Verifier
+from ledger.tlog.note import SignatureError
 from ledger.tlog.tiled_tree import TiledTree
 
 _TAIL = 256 * 1024
@@ -45,15 +45,16 @@ class HolderFileError(CheckFailedError):
 
 @dataclass(frozen=True)
 class FileAnchor:
-    """The file at *path*, for the log whose key is *log*."""
+    """The file at *path*, for the log that *log* signs; *mark* ends its name, see ``Anchor.name``."""
 
     path: Path
-    log: Verifier
+    log: LogKeys
+    mark: str = ""
 
     @property
     def name(self) -> str:
         """Its name in the table ``anchor``."""
-        return f"file:{self.path}"
+        return f"file:{self.path}{self.mark}"
 
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:  # noqa: ARG002 # the file itself says what it has
         """Append the note, wait for the disk, read it back, and return it.
@@ -73,7 +74,7 @@ class FileAnchor:
 
         Raises: SignatureError, FormatError.
         """
-        return open_checkpoint(proof, logs=(self.log,)).checkpoint
+        return open_by(self.log, proof).checkpoint
 
     def last_note(self) -> bytes | None:
         """Return the last note in the file that the log signed, None where there is none; nothing is written.
@@ -126,7 +127,7 @@ class FileAnchor:
 
     def _compare(self, newest: Checkpoint, tip: SignedTip, tree: TiledTree) -> None:
         if newest.size > tip.size:
-            raise HeldHistoryError(self.name, f"it holds {newest.size} events, the ledger has {tip.size}")
+            raise HolderAheadError(self.name, newest.size, own=tip.size)
         if tree.root(newest.size) != newest.root:
             raise HeldHistoryError(self.name, f"its root for the first {newest.size} events is not the ledger's")
 

@@ -9,13 +9,13 @@ this holder is worth what the log's way off this host is worth.
 import socket
 from pathlib import Path
 
-from ledger.application.anchor_ports import SignedTip
+from ledger.application.anchor_ports import LogKeys, SignedTip, open_by
 from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError
-from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
+from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.cosignature import SIGNATURE_SIZES, TIME_SIZE
 from ledger.tlog.notation import print_base64
-from ledger.tlog.note import Note, Verifier
+from ledger.tlog.note import Note
 from ledger.tlog.tiled_tree import TiledTree
 from ledger.tlog.vkey import KeyType
 
@@ -40,16 +40,17 @@ class SyslogError(CheckFailedError):
 
 @dataclass(frozen=True)
 class SyslogAnchor:
-    """The log that listens at *path*, for the ledger whose key is *log*."""
+    """The log that listens at *path*, for the ledger that *log* signs; *mark* ends its name, see ``Anchor.name``."""
 
-    log: Verifier
+    log: LogKeys
     path: Path = DEFAULT_SOCKET
     limit: float = LIMIT_SECONDS
+    mark: str = ""
 
     @property
     def name(self) -> str:
         """Its name in the table ``anchor``."""
-        return f"syslog:{self.path}"
+        return f"syslog:{self.path}{self.mark}"
 
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:  # noqa: ARG002 # a log forgets nothing and proves nothing
         """Send the line and return the note that it carried.
@@ -71,7 +72,7 @@ class SyslogAnchor:
 
         Raises: SignatureError, FormatError.
         """
-        return open_checkpoint(proof, logs=(self.log,)).checkpoint
+        return open_by(self.log, proof).checkpoint
 
 
 def line_of(checkpoint: Checkpoint, *, note: bytes) -> bytes:

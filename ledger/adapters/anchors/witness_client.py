@@ -20,13 +20,20 @@ from urllib.parse import SplitResult
 
 from ledger.adapters.anchors.deadline import Deadline, TimedSocket
 from ledger.adapters.anchors.witness_url import PORTS, split_url
-from ledger.application.anchor_ports import SignedTip
+from ledger.application.anchor_ports import LogKeys, SignedTip, open_by
 from ledger.dataclass import dataclass
-from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
-from ledger.tlog.note import UnverifiedNoteError, Verifier, add_signatures
+from ledger.tlog.checkpoint import Checkpoint
+from ledger.tlog.note import Note, UnverifiedNoteError, Verifier, add_signatures
 from ledger.tlog.tiled_tree import TiledTree
 from ledger.tlog.witness import AddCheckpoint
-from ledger.tlog.witness_reply import MAX_RETRIES, Cosigned, WitnessUnusableError, read_reply
+from ledger.tlog.witness_reply import (
+    MAX_RETRIES,
+    Cosigned,
+    ProveFrom,
+    WitnessKeyError,
+    WitnessUnusableError,
+    read_reply,
+)
 
 LIMIT_SECONDS = 2.0
 _MAX_BODY = 64 * 1024
@@ -56,16 +63,34 @@ class WitnessUnsettledError(WitnessUnusableError):
         self.size = size
 
 
+class HostKeyUnknownError(WitnessUnusableError):
+    """The witness was not given the key of a host of the fleet, or not all that it takes for keys of the log are."""
+
+    def __init__(self, key_ids: tuple[str, ...]) -> None:
+        super().__init__(
+            "the witness does not know the key of the host that signed the newest checkpoint",
+            fact=f"it answered 403 to a note by {', '.join(key_ids)}, a key that is enrolled in the ledger",
+            hint="look it up in `release-ledger key list`: if you enrolled that host, give its vkey to whoever runs "
+            "the witness; if not, somebody else did",
+        )
+        self.key_ids = key_ids
+
+
 @dataclass(frozen=True)
 class WitnessClient:
-    """The witness that the operator calls *short*, with its *key*, for the log whose key is *log*."""
+    """The witness that the operator calls *short*, with its *key*, for the log that *log* signs.
+
+    *mark* ends its name, see ``Anchor.name``; a log has it whose hosts sign with keys of their own. Of such a log the
+    witness may lack a key, which accuses nobody: its note does not count, and the next one by another host does.
+    """
 
     short: str
     key: Verifier
     url: str
-    log: Verifier
+    log: LogKeys
     limit: float = LIMIT_SECONDS
     seconds: Callable[[], float] = time.monotonic
+    mark: str = ""
 
     def __post_init__(self) -> None:
         split_url(self.url)
@@ -73,7 +98,7 @@ class WitnessClient:
     @property
     def name(self) -> str:
         """Its name in the table ``anchor``."""
-        return f"witness:{self.short}"
+        return f"witness:{self.short}{self.mark}"
 
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:
         """Submit the note and return it with the witness's lines.
@@ -84,8 +109,7 @@ class WitnessClient:
         old = last if last <= tip.size else 0
         for _ in range(MAX_RETRIES + 1):
             request = AddCheckpoint(old, tree.prove_consistency(old) if old else (), tip.note)
-            status, body = self._post(request.encode(), deadline)
-            reply = read_reply(request, status=status, body=body, verifiers=(self.key,))
+            reply = self._asked(request, deadline)
             if isinstance(reply, Cosigned):
                 proof = add_signatures(tip.note, signatures=reply.signatures)
                 self.read(proof)
@@ -98,10 +122,20 @@ class WitnessClient:
 
         Raises: SignatureError, FormatError; a damaged line of an unknown key is ignored.
         """
-        opened = open_checkpoint(proof, logs=(self.log,), cosigners=(self.key,))
+        opened = open_by(self.log, proof, cosigners=(self.key,))
         if not opened.cosignatures:
-            raise UnverifiedNoteError(tuple(line.name for line in opened.unknown) or (self.log.name,))
+            raise UnverifiedNoteError(tuple(line.name for line in (*opened.log_signatures, *opened.unknown)))
         return opened.checkpoint
+
+    def _asked(self, request: AddCheckpoint, deadline: Deadline) -> Cosigned | ProveFrom:
+        status, body = self._post(request.encode(), deadline)
+        try:
+            return read_reply(request, status=status, body=body, verifiers=(self.key,))
+        except WitnessKeyError as exc:
+            if not self.mark:
+                raise
+            lines = Note.parse(request.note).signatures
+            raise HostKeyUnknownError(tuple(f"{line.name}+{line.key_id.hex()}" for line in lines)) from exc
 
     def _post(self, body: bytes, deadline: Deadline) -> tuple[int, bytes]:
         parts = split_url(self.url)
