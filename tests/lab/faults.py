@@ -17,7 +17,7 @@ from tests.lab.host import Answer, Host
 from tests.lab.node import LabNode
 from tests.needs import need
 
-_SECONDS = 60
+_SECONDS = 300
 KILLED, FULL = "signal=SIGKILL", "error=ENOSPC"
 
 

@@ -66,7 +66,7 @@ class Host:
     def run(self, *arguments: str, kill_at: int | None = None) -> Answer:
         """Run a command to its end."""
         with self.begin(*arguments, kill_at=kill_at) as command:
-            out, err = command.communicate(timeout=120)
+            out, err = command.communicate(timeout=600)
         return Answer(command.returncode, out, err)
 
     def init(self) -> None:

@@ -17,9 +17,10 @@ from ledger.adapters.node_connection import NodeConnection
 from ledger.adapters.node_place import FIRST_PORT
 from tests.contracts.release_handler import Bench
 from tests.lab.releases import COOKIE, copy_root, make_package, spec_of
+from tests.places import own_port
 
 BOOT_ID = "7d1b5f2e-0000-4000-8000-000000000001"
-_STOP_SECONDS = 10
+_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class LabNode:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env=self._environ,
-            timeout=60,
+            timeout=_SECONDS,
         )
 
     def start(self) -> None:
@@ -82,16 +83,24 @@ class LabNode:
         with suppress(FileNotFoundError, ProcessLookupError):
             pid = self.pid
             os.kill(pid, signal.SIGKILL)
-            limit = time.monotonic() + _STOP_SECONDS
-            while Path("/proc", str(pid)).exists() and not _is_dead(pid) and time.monotonic() < limit:
-                time.sleep(0.01)
+            until(lambda: not Path("/proc", str(pid)).exists() or _is_dead(pid))
 
-    def connection(self, *, patience: float = 15) -> NodeConnection:
+    @contextmanager
+    def held(self, what: str) -> Iterator[None]:
+        """Let an ``install`` of the slow release, a ``start`` or a ``script`` of EMQX last as long as this."""
+        file = self.root / "data" / f"lab.{what}"
+        file.touch()
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+    def connection(self, *, patience: float = 60) -> NodeConnection:
         """Return a connection as the next command has it."""
         return NodeConnection(self.files, patience=patience)
 
     def driver(
-        self, *, install_seconds: int = 60, patience: float = 15, tell: Callable[[str], None] = lambda _: None
+        self, *, install_seconds: int = 60, patience: float = 60, tell: Callable[[str], None] = lambda _: None
     ) -> ErlangNode:
         """Return the driver as the next command has it."""
         connection = self.connection(patience=patience)
@@ -103,7 +112,7 @@ class LabNode:
     def client(self) -> Iterator["Client"]:
         """Give a client that is connected throughout."""
         port = int((self.root / "data/lab.port").read_text("ascii"))
-        with socket.create_connection(("127.0.0.1", port), 5) as connection, connection.makefile("rb") as lines:
+        with socket.create_connection(("127.0.0.1", port), _SECONDS) as connection, connection.makefile("rb") as lines:
             yield Client(connection, lines)
 
 
@@ -126,6 +135,10 @@ class Client:
         count, vsn = line.decode().split()
         return int(count), vsn
 
+    def wait_for(self, vsn: str) -> None:
+        """Wait until the code of *vsn* answers."""
+        until(lambda: self.ask()[1] == vsn)
+
 
 @dataclass(frozen=True)
 class LabBench(Bench):
@@ -142,11 +155,18 @@ class LabBench(Bench):
 def make_node(lab: Lab, root: Path, *, epmd: int | None = None, service: Mapping[str, str] | None = None) -> LabNode:
     """Return a node of 4.4.0 with a port of its own, which is not started."""
     copy_root(lab.original, root)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        number = free.getsockname()[1] - FIRST_PORT
+    number = own_port() - FIRST_PORT
     conf = f"node.name = emqx{number}@127.0.0.1\nnode.cookie = {COOKIE}\n"
     (root / "etc/emqx.conf").write_text(conf, encoding="utf-8")
     return LabNode(root, epmd=epmd, service=service)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    limit = time.monotonic() + _SECONDS
+    while not holds():
+        assert time.monotonic() < limit, "it did not come to that"
+        time.sleep(0.02)
 
 
 def _is_dead(pid: int) -> bool:

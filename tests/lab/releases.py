@@ -27,7 +27,7 @@ _UPDATE = "{update, emqx_lab, {advanced, []}}"
 CRASHES, SLOW, REFUSES, RESTARTS, HALF = "4.4.3", "4.4.4", "4.4.5", "4.4.6", "4.4.7"
 BAD = {
     CRASHES: f"[{_UPDATE}, {{apply, {{emqx_lab, crash, []}}}}]",
-    SLOW: f"[{_UPDATE}, {{apply, {{timer, sleep, [12000]}}}}]",
+    SLOW: f'[{_UPDATE}, {{apply, {{emqx_lab, hold, ["data/lab.install"]}}}}]',  # as long as a test holds it
     REFUSES: f"[{{apply, {{emqx_lab, refuse, []}}}}, point_of_no_return, {_UPDATE}]",
     RESTARTS: "[restart_emulator]",
 }

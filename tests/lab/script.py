@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.adapters.emqx_script import EmqxScript
-from ledger.adapters.node_connection import NodeConnection
 from tests.lab.node import Lab, LabBench, LabNode, make_node
 from tests.lab.releases import BANNER
 
@@ -27,7 +26,7 @@ class ScriptBench(LabBench):
 
 def script_driver(node: LabNode, *, tell: Callable[[str], None] = lambda _: None, seconds: float = 60) -> EmqxScript:
     """Return the driver as the next command has it."""
-    connection = NodeConnection(node.files, patience=15)
+    connection = node.connection()
     return EmqxScript(node.files, node=node.driver(), connection=connection, tell=tell, seconds=seconds)
 
 

@@ -2,9 +2,10 @@
 
 import json
 import os
-import re
 import signal
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.lab.releases import BANNER, COOKIE, CRASHES, PASSWORD, REFUSES, SLOW
 
 pytestmark = pytest.mark.erlang
 
+_SECONDS = 300
 _SECRETS = (COOKIE, PASSWORD, BANNER)
 
 
@@ -73,7 +75,9 @@ def test_a_restarted_node_has_the_environment_of_its_service_and_not_that_of_the
 def test_a_crashed_relup_is_recorded_as_failure_and_restart(host: Host) -> None:
     host.offer(CRASHES, "4.4.1")
 
+    begun = time.monotonic()
     answer = host.run("upgrade", CRASHES)
+    seconds = time.monotonic() - begun
     again = host.run("upgrade", "4.4.1")
 
     assert (answer.code, again.code) == (4, 0)
@@ -84,7 +88,7 @@ def test_a_crashed_relup_is_recorded_as_failure_and_restart(host: Host) -> None:
     restarted = host.events()[3]["data"]
     assert isinstance(restarted, dict)
     assert restarted["cause"] == "failed"
-    assert restarted["down_ms"] > 300
+    assert 0 < restarted["down_ms"] / 1000 < seconds
 
 
 def test_a_refused_relup_exits_3_and_leaves_the_release_unpacked(host: Host) -> None:
@@ -143,11 +147,10 @@ def test_a_node_that_is_down_or_hangs_ends_with_1_and_no_event(host: Host) -> No
 
 def test_a_node_that_dies_in_an_install_leaves_the_attempt_to_recover(host: Host) -> None:
     host.offer(SLOW)
-    with host.begin("upgrade", SLOW) as slow:
-        while "unpacked" not in host.names():
-            time.sleep(0.05)
+    with host.node.held("install"), host.node.client() as client, host.begin("upgrade", SLOW) as slow:
+        client.wait_for(SLOW)
         host.node.kill()
-        _, err = slow.communicate(timeout=60)
+        _, err = slow.communicate(timeout=_SECONDS)
     host.node.start()
 
     recovered = host.run("recover")
@@ -164,10 +167,10 @@ def test_of_two_commands_at_once_one_is_told_who_is_at_work(host: Host) -> None:
     host.offer("4.4.16", "4.4.1")
 
     with (
-        host.begin("upgrade", "4.4.1", "--wait", "30") as first,
-        host.begin("upgrade", "4.4.16", "--wait", "30") as second,
+        host.begin("upgrade", "4.4.1", "--wait", "300") as first,
+        host.begin("upgrade", "4.4.16", "--wait", "300") as second,
     ):
-        said = [command.communicate(timeout=60) for command in (first, second)]
+        said = [command.communicate(timeout=_SECONDS) for command in (first, second)]
 
     # Both waited for the lock; the one that came second may find that it goes down.
     assert {first.returncode, second.returncode} <= {0, 2}, said
@@ -177,14 +180,17 @@ def test_of_two_commands_at_once_one_is_told_who_is_at_work(host: Host) -> None:
 
 def test_a_lock_that_is_held_is_75(host: Host) -> None:
     host.offer(SLOW, "4.4.1")
-    with host.node.client() as client, host.begin("upgrade", SLOW, "--no-permanent") as slow:
-        while client.ask()[1] != SLOW:  # when it is, the install goes on for another 12 s
-            time.sleep(0.05)
+    with (
+        host.node.held("install"),
+        host.node.client() as client,
+        host.begin("upgrade", SLOW, "--no-permanent") as slow,
+    ):
+        client.wait_for(SLOW)
 
         locked = host.run("upgrade", "4.4.1")
-        secrets = _secrets_in_processes()
+        programs, secrets = _secrets_of(slow.pid)
         slow.send_signal(signal.SIGINT)
-        slow.communicate(timeout=60)
+        slow.communicate(timeout=_SECONDS)
     open_attempt = host.run("upgrade", "4.4.1")
     recovered = host.run("recover", "--yes")
 
@@ -192,6 +198,7 @@ def test_a_lock_that_is_held_is_75(host: Host) -> None:
     assert slow.returncode == 130
     assert open_attempt.code == 5
     assert recovered.code == 0
+    assert programs == {"erl_call", Path(sys.executable).name}
     assert secrets == []
     # The node went on although its command was interrupted.
     assert host.versions() == {SLOW: "current", "4.4.0": "permanent"}
@@ -220,17 +227,14 @@ def _is_ours(path: Path, host: Host) -> bool:
     return path.is_file() and path.is_relative_to(host.ledger.parent) and not path.is_relative_to(host.node.root)
 
 
-def _secrets_in_processes() -> list[str]:
-    """Return the commands of this program and of erl_call that show a secret in arguments or environment."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if re.fullmatch(r"\d+", process.name):
-            try:
-                arguments = (process / "cmdline").read_bytes()
-                environ = (process / "environ").read_bytes()
-            except OSError:
-                continue
-            is_ours = b"erl_call" in arguments or b"cli" in arguments
-            if is_ours and any(secret.encode() in arguments + environ for secret in _SECRETS):
+def _secrets_of(command: int) -> tuple[set[str], list[str]]:
+    """Return the programs that a command and its children run, and those that show a secret to other users."""
+    programs, found = set[str](), []
+    children = Path("/proc", str(command), "task", str(command), "children").read_text("ascii").split()
+    for process in (Path("/proc", pid) for pid in (str(command), *children)):
+        with suppress(OSError):  # it has just ended
+            arguments = (process / "cmdline").read_bytes()
+            programs.add(Path(os.fsdecode(arguments.partition(b"\0")[0])).name)
+            if any(secret.encode() in arguments + (process / "environ").read_bytes() for secret in _SECRETS):
                 found.append(arguments.decode(errors="replace"))
-    return found
+    return programs, found

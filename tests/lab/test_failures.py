@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -30,13 +29,14 @@ from ledger.adapters.node_connection import (
     NodeRestartingError,
 )
 from ledger.adapters.node_install import InstallGoesOnError
-from ledger.adapters.node_place import DistributionError, find_address, find_cookie, find_program
+from ledger.adapters.node_place import DistributionError, find_address, find_cookie, find_program, listens
 from ledger.adapters.running import running_under
 from ledger.application.ports import CheckRefusedError, NodeDownError, RelupCrashedError, StepFailedError
 from ledger.errors import LedgerError
 from tests.contracts.release_handler import tables
-from tests.lab.node import Lab, LabBench, LabNode, make_node
+from tests.lab.node import Lab, LabBench, LabNode, make_node, until
 from tests.lab.releases import COOKIE, CRASHES, REFUSES, RESTARTS, SLOW
+from tests.places import own_port
 
 pytestmark = pytest.mark.erlang
 
@@ -47,12 +47,14 @@ def test_a_relup_that_crashes_restarts_the_node_inside_its_process(bench: LabBen
     bench.unpack(vsn)
     before = bench.handler.observe()
 
+    begun = time.monotonic()
     with pytest.raises(RelupCrashedError) as caught:
         bench.handler.install_release(vsn)
+    seconds = time.monotonic() - begun
 
     after = bench.handler.observe()
     assert caught.value.code == 4
-    assert 300 < caught.value.down_ms < 30_000
+    assert 0 < caught.value.down_ms / 1000 < seconds
     assert before.run.generation in caught.value.fact
     assert after.run.generation in caught.value.fact
     assert (after.run.os_pid, after.run.started_at) == (before.run.os_pid, before.run.started_at)
@@ -87,23 +89,26 @@ def test_a_slow_install_is_told_about_and_waited_for(bench: LabBench, monkeypatc
         told.append(line)
         monkeypatch.setenv("TMPDIR", "/proc")
 
-    patient = bench.node.driver(install_seconds=11, tell=tell)
+    monkeypatch.setattr("ledger.adapters.erlang_node._TELL_SECONDS", 0.5)
+    patient = bench.node.driver(install_seconds=8, tell=tell)
     impatient = bench.node.driver(patience=0.5)
 
     begun = time.monotonic()
-    with pytest.raises(InstallGoesOnError) as caught:
-        patient.install_release(SLOW)
-    monkeypatch.undo()
-    with pytest.raises(NodeBusyError) as busy:
-        impatient.observe()
+    with bench.node.held("install"):
+        with pytest.raises(InstallGoesOnError) as caught:
+            patient.install_release(SLOW)
+        seconds = time.monotonic() - begun
+        monkeypatch.undo()
+        with pytest.raises(NodeBusyError) as busy:
+            impatient.observe()
     seen = bench.handler.observe()
 
     assert (caught.value.code, busy.value.code) == (5, 75)
-    assert told == [
+    assert list(dict.fromkeys(told)) == [
         f"{SLOW} is being installed: the release handler is busy",
         f"{SLOW} is being installed: the release handler is out of sight (the cookie cannot be handed to erl_call)",
     ]
-    assert time.monotonic() - begun > 11
+    assert seconds >= 8
     assert seen.tables == tables(f"{SLOW} current, 4.4.0 permanent", disk=f"{SLOW} unpacked, 4.4.0 permanent")
 
 
@@ -125,13 +130,18 @@ def test_a_script_that_cannot_be_put_in_place_leaves_the_boot_files_as_they_were
 
 def test_a_node_that_dies_in_an_install_is_down(bench: LabBench) -> None:
     bench.unpack(SLOW)
-    killer = threading.Timer(1, bench.node.kill)
-    killer.start()
 
-    with pytest.raises(NodeDownError):
-        bench.handler.install_release(SLOW)
+    def kill() -> None:
+        with bench.node.client() as client:
+            client.wait_for(SLOW)
+            bench.node.kill()
 
-    killer.join()
+    killer = threading.Thread(target=kill)
+    with bench.node.held("install"):
+        killer.start()
+        with pytest.raises(NodeDownError):
+            bench.handler.install_release(SLOW)
+        killer.join()
 
 
 def test_a_node_that_is_down_is_told_apart(bench: LabBench) -> None:
@@ -150,7 +160,7 @@ def test_an_epmd_of_the_installation_that_outlived_its_node_does_not_hide_that_i
     copyfile("/bin/sleep", epmd)
     epmd.chmod(0o755)
 
-    with subprocess.Popen([epmd, "60"]) as left:
+    with subprocess.Popen([epmd, "600"]) as left:
         bench.node.kill()
         try:
             with pytest.raises(NodeDownError):
@@ -196,8 +206,7 @@ def test_a_node_with_tls_between_nodes_is_told_so_and_one_that_is_down_is_down(b
     with pytest.raises(DistributionError) as caught:
         bench.handler.observe()
     bench.node.kill()
-    while running_under(bench.root):  # what the node started ends a little later
-        time.sleep(0.01)
+    until(lambda: not running_under(bench.root))  # what the node started ends a little later
     with pytest.raises(NodeDownError):
         bench.handler.observe()
 
@@ -225,10 +234,11 @@ def test_a_node_that_restarts_is_waited_for(bench: LabBench) -> None:
 
 
 def test_patience_ends_while_a_node_restarts(bench: LabBench) -> None:
-    bench.node.connection().call("init:restart()", seconds=5)
+    with bench.node.held("start"):
+        bench.node.connection().call("init:restart()", seconds=5)
 
-    with pytest.raises(NodeRestartingError) as caught:
-        bench.node.driver(patience=0.1).observe()
+        with pytest.raises(NodeRestartingError) as caught:
+            bench.node.driver(patience=0.1).observe()
 
     assert caught.value.code == 1
 
@@ -305,8 +315,7 @@ def test_a_home_that_a_killed_command_left_is_removed(
 
 
 def test_an_address_that_nobody_listens_at_is_unreached(node: LabNode) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = own_port()
     call = ErlCall(find_program(node.files), address=NodeAddress("127.0.0.1", port), cookie=find_cookie(node.files))
 
     with pytest.raises(CallFailedError) as caught:
@@ -328,10 +337,10 @@ def _words(error: LedgerError) -> str:
 @contextmanager
 def _epmd() -> Iterator[int]:
     """Give the port of an epmd of our own."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = own_port()
     with subprocess.Popen(["epmd", "-port", str(port), "-address", "127.0.0.1"], stdin=subprocess.DEVNULL) as epmd:
         try:
+            until(lambda: listens(NodeAddress("127.0.0.1", port)))
             yield port
         finally:
             epmd.kill()

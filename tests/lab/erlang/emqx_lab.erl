@@ -6,7 +6,7 @@
 -module(emqx_lab).
 -behaviour(gen_server).
 
--export([start_link/0, serve/1, refuse/0, crash/0]).
+-export([start_link/0, serve/1, refuse/0, crash/0, hold/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, code_change/3]).
 
 -record(state, {count = 0, disconnects = 0, changes = 0}).
@@ -21,6 +21,16 @@ serve(Socket) ->
 %% Instructions of bad relups.
 refuse() -> error(lab_refuses).
 crash() -> error(lab_crashes).
+
+%% Goes on as long as a test holds it, which is while this file is there; ten minutes at most.
+hold(File) -> hold(File, 30000).
+
+hold(_, 0) -> ok;
+hold(File, Left) ->
+    case file:read_file_info(File) of
+        {ok, _} -> timer:sleep(20), hold(File, Left - 1);
+        _ -> ok
+    end.
 
 init([]) -> {ok, #state{}}.
 

@@ -4,7 +4,10 @@
 -behaviour(supervisor).
 -export([start/2, stop/1, init/1]).
 
-start(_Type, _Args) -> supervisor:start_link({local, emqx_lab_sup}, ?MODULE, []).
+%% A test can hold a start, as it can an install.
+start(_Type, _Args) ->
+    emqx_lab:hold("data/lab.start"),
+    supervisor:start_link({local, emqx_lab_sup}, ?MODULE, []).
 
 stop(_State) -> ok.
 
