@@ -1,16 +1,19 @@
 """Settings of the whole suite: the same on every machine.
 
-Examples of a property have no deadline: two workers share the machine with whatever else runs.
+Examples of a property have no deadline, and drawing them none either: two workers share the machine
+with whatever else runs.
 In CI they are derandomised, so that a red run is red again. The caller's ledger, settings and kind
 of terminal do not get in.
 """
 
 import os
+import signal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("here", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# How long it takes to draw examples says how busy the machine is.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 _OWN = "RELEASE_LEDGER_ALL_FAULTS"  # asks the suite itself for more
@@ -18,3 +21,7 @@ for name in [name for name in os.environ if name.startswith(("RELEASE_LEDGER", "
     if name != _OWN:
         del os.environ[name]
 os.environ["TERM"] = "xterm"
+
+# What a shell starts in the background ignores an interrupt, and so would each command that a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
