@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HOST_CONFIG = "/etc/release-ledger/config.toml"
 HOST_LEDGER = "/var/lib/release-ledger"
 APPLICATION_ID = 0x52_4C_56_57
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 DRIVERS = ("", "auto", "embedded")
 
 _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+@:,= ")

@@ -18,22 +18,28 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from ledger.errors import CheckFailedError
 from projections.attempts import Attempt, evolve_attempt, outcome_of
-from projections.history import Line, clock_of, line_of
+from projections.history import Clock, Line, clock_of, line_of
 from projections.read import EntryError, StoredEvent, leaf_hash_at, log_size, open_ledger, read_events
 from projections.sqlite import SqliteView
 from projections.sqlite_store import (
     VIEWS_NAME,
     DamagedViewError,
+    NodeRow,
+    OriginRow,
     Tracking,
     attempt_of,
     clear_views,
     create_views,
     fold_of,
+    origin_of,
     remove_views,
     store_attempts,
+    store_falls,
     store_lines,
     store_nodes,
+    store_origins,
     store_states,
+    store_stretches,
     store_tracking,
     stored_views,
     tracking_of,
@@ -128,10 +134,13 @@ class _Batch:
     def __init__(self, views: sqlite3.Connection) -> None:
         self._views = views
         self._tracking = tracking_of(views)
-        self._nodes: dict[str, tuple[NodeReleases, NodeTable, int]] = {}
+        self._nodes: dict[str, tuple[NodeReleases, NodeTable, int, str | None]] = {}
         self._attempts: dict[str, Attempt] = {}
-        self._lines: list[tuple[Line, bool]] = []
+        self._lines: list[tuple[Line, bool | None]] = []
         self._states: list[NodeTable] = []
+        self._origins: dict[str, OriginRow] = {}
+        self._falls: list[Line] = []
+        self._stretches: list[tuple[str, int, str | None]] = []
 
     def take(self, stored: StoredEvent) -> None:
         """Fold one event."""
@@ -139,13 +148,11 @@ class _Batch:
         if stored.number != size:
             raise EntryError(size, f"the log goes on with event {stored.number}")
         try:
-            line = self._line(stored)
             clock = clock_of(stored)
+            self._take_line(stored, clock)
         except (KeyError, TypeError, AttributeError) as exc:
             raise EntryError(stored.number, f"its envelope lacks a member or holds something else: {exc!r}") from exc
-        latest = self._tracking.latest_at
-        self._lines.append((line, line.recorded_at < latest))
-        self._tracking = Tracking(size + 1, stored.leaf_hash, clock, max(latest, line.recorded_at))
+        self._tracking = self._tracking._replace(size=size + 1, leaf_hash=stored.leaf_hash)
         if stored.topic.startswith(_RELEASE_TOPICS):
             self._fold(stored)
 
@@ -153,20 +160,41 @@ class _Batch:
         """Write what was folded."""
         from projections.versions import suspended  # noqa: PLC0415 # as in _fold
 
-        nodes = [(table, suspended(node), last_event) for node, table, last_event in self._nodes.values()]
-        store_nodes(self._views, nodes)
+        nodes = self._nodes.values()
+        store_nodes(self._views, [NodeRow(table, suspended(node), last, comes) for node, table, last, comes in nodes])
         store_states(self._views, self._states)
         store_lines(self._views, self._lines)
         store_attempts(self._views, self._attempts.values())
+        if self._origins:
+            store_origins(self._views, self._origins.values())
+            store_falls(self._views, self._falls)
+        if self._stretches:
+            store_stretches(self._views, self._stretches)
         store_tracking(self._views, self._tracking)
 
-    def _line(self, stored: StoredEvent) -> Line:
+    def _take_line(self, stored: StoredEvent, clock: Clock) -> None:
+        if stored.imported is None:
+            tracking, line = self._tracking, self._line(stored, before=self._tracking.clock)
+            self._lines.append((line, line.recorded_at < tracking.latest_at))
+            self._tracking = tracking._replace(clock=clock, latest_at=max(tracking.latest_at, line.recorded_at))
+            return
+        # What was imported has an order of times of its own: that of the log it comes from.
+        origin, number = stored.imported.origin, stored.imported.number
+        known = self._origins.get(origin) or origin_of(self._views, origin)
+        line = self._line(stored, before=known.clock if known and known.last_index + 1 == number else None)
+        self._lines.append((line, None))
+        if known is not None and line.recorded_at < known.clock.recorded_at:
+            self._falls.append(line)
+        first = stored.number if known is None else known.first_event
+        self._origins[origin] = OriginRow(origin, first, stored.number, number, clock)
+
+    def _line(self, stored: StoredEvent, *, before: Clock | None) -> Line:
         name = stored.envelope.get("attempt")
         attempt = None
         if name is not None:
             attempt = self._attempts.get(name) or attempt_of(self._views, name)
         intent = None if attempt is None else attempt.intent
-        line = line_of(stored, intent=intent, before=self._tracking.clock)
+        line = line_of(stored, intent=intent, before=before)
         if name is not None:
             self._attempts[name] = evolve_attempt(attempt, line, outcome=outcome_of(line.type, stored.data))
         return line
@@ -177,16 +205,19 @@ class _Batch:
         known = self._nodes.get(stored.stream)
         if known is None:
             row = fold_of(self._views, stored.stream)
-            before, table = (None, None) if row is None else (resume(row[1]), row[0])
+            before, table, came = (None, None, None) if row is None else (resume(row.fold), row.table, row.origin)
         else:
-            before, table, _ = known
+            before, table, _, came = known
         node = fold(before, stored)
         now = table_of(node, last_change=stored.number)
         if table is not None and now == table._replace(last_change=stored.number):
             now = table
         else:
             self._states.append(now)
-        self._nodes[stored.stream] = (node, now, stored.number)
+        comes = None if stored.imported is None else stored.imported.origin
+        if comes != came:
+            self._stretches.append((stored.stream, stored.number, comes))
+        self._nodes[stored.stream] = (node, now, stored.number, comes)
 
 
 def _served_with_answer(ledger: sqlite3.Connection, ask: Ask[Answer]) -> tuple[sqlite3.Connection, Answer] | None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ledger.dataclass import dataclass
 from ledger.errors import UsageError
+from projections.position import Position
 from projections.read import StoredEvent
 
 Data = Mapping[str, Any]
@@ -24,7 +25,8 @@ class Line(NamedTuple):
     """One event as ``log`` shows it; *number* is its leaf index, *vsns* are the versions it concerns.
 
     *clock_fell* flags a clock that was set back while the host ran on (RULINGS 10). *noted* is the
-    id of the event that a note or correction is about, *plan* that of the fleet plan.
+    id of the event that a note or correction is about, *plan* that of the fleet plan. *imported* is
+    the log from which the event was imported, *imported_index* its number there.
     """
 
     number: int
@@ -47,6 +49,8 @@ class Line(NamedTuple):
     clock_fell: bool
     noted: str | None = None
     plan: str | None = None
+    imported: str | None = None
+    imported_index: int | None = None
 
     @property
     def rehearsal(self) -> bool:
@@ -95,20 +99,21 @@ class LimitError(UsageError):
 class HistoryFilter:
     """Which events are wanted; a part that is None or empty wants all.
 
-    *since* and *until* are inclusive: a number of an event, or a time as events store it. *before*
-    is a number that no event of them reaches, whatever its time. *node* is the name that an event
-    carries, or its stream.
+    *since* and *until* are inclusive: a number of an event, or a time as events store it. *at* wants
+    what counts there. *node* is the name that an event carries, or its stream. *origin* is the log
+    that events were imported from.
     *failed* wants what did not succeed; *limit* counts from the newest.
     """
 
     since: int | str | None = None
     until: int | str | None = None
-    before: int | None = None
+    at: Position | None = None
     types: tuple[str, ...] = ()
     vsn: str | None = None
     actor: str | None = None
     ticket: str | None = None
     node: str | None = None
+    origin: str | None = None
     failed: bool = False
     limit: int | None = None
 
@@ -120,16 +125,17 @@ class HistoryFilter:
             raise LimitError(self.limit)
 
     def matches(self, line: Line) -> bool:
-        """Tell whether *line* is wanted, *limit* apart."""
+        """Tell whether *line* is wanted, *limit* apart; a line alone does not tell whether it counts at a time."""
         return (
             (self.since is None or _place(line, self.since) >= self.since)  # type: ignore[operator] # _place answers in the type it was asked in
             and (self.until is None or _place(line, self.until) <= self.until)  # type: ignore[operator] # as above
-            and (self.before is None or line.number < self.before)
+            and (self.at is None or line.number <= self.at.number)
             and (not self.types or line.type in self.types)
             and (self.vsn is None or self.vsn in line.vsns)
             and (self.actor is None or self.actor == line.actor)
             and (self.ticket is None or self.ticket == line.ticket)
             and (self.node is None or self.node in {line.node, line.stream})
+            and (self.origin is None or self.origin == line.imported)
             and (line.failed or not self.failed)
         )
 
@@ -137,7 +143,7 @@ class HistoryFilter:
 def line_of(stored: StoredEvent, *, intent: Intent | None, before: Clock | None) -> Line:
     """Return the line of one event.
 
-    *intent* is that of its attempt, where one was recorded; *before* the clock of the event before it.
+    *intent* is that of its attempt, where one was recorded; *before* the clock of the event before it in its log.
     Raises: KeyError, TypeError or AttributeError for an envelope that lacks a mandatory member.
     """
     envelope, data = stored.envelope, stored.data
@@ -167,6 +173,8 @@ def line_of(stored: StoredEvent, *, intent: Intent | None, before: Clock | None)
         clock_fell=before is not None and _fell(before, clock_of(stored)),
         noted=data["event_id"] if kind == NOTE_ADDED else None,
         plan=data.get("fleet_plan"),
+        imported=None if stored.imported is None else stored.imported.origin,
+        imported_index=None if stored.imported is None else stored.imported.number,
     )
 
 

@@ -4,7 +4,8 @@ Reading needs the standard library alone: no event store, no keys, no domain. No
 write: the file is opened with ``mode=ro``. SQLite cannot read a database in WAL mode whose
 folder it may not write; such a one is copied, with its ``-wal``, and the copy is read
 (evidence.md 8). An entry that cannot be read stops the reader and is named; whether entries
-are as they were signed is for ``verify`` to say.
+are as they were signed is for ``verify`` to say. An entry that carries another ledger's event is
+read as that event, and says from where it was imported.
 """
 
 import json
@@ -28,6 +29,7 @@ _SELECT = (
     " ON e.originator_id = l.originator_id AND e.originator_version = l.originator_version"
     " WHERE l.idx >= ? AND l.idx < ?"
 )
+_CARRIES = ".event_imported.v1"
 _BEYOND = 2**63 - 1
 _COPY_TRIES = 10
 
@@ -80,8 +82,21 @@ class EntryError(EvidenceError):
         self.number = number
 
 
+class Imported(NamedTuple):
+    """Where an imported event was recorded: the log *origin*, its *number* there; imported *at* a time *by* someone."""
+
+    origin: str
+    number: int
+    at: str
+    by: str
+
+
 class StoredEvent(NamedTuple):
-    """One entry of the log: *state* is the leaf, byte for byte, *envelope* what it says."""
+    """One entry of the log: *state* is the leaf, byte for byte, *envelope* what it says.
+
+    Of an *imported* event *topic* and *envelope* are its own; the place in the log and *state* are those of the
+    entry that carries it.
+    """
 
     number: int
     stream: str
@@ -90,6 +105,7 @@ class StoredEvent(NamedTuple):
     leaf_hash: bytes
     state: bytes
     envelope: Mapping[str, Any]
+    imported: Imported | None = None
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -296,4 +312,20 @@ def _stored(
     # evidence.md 1.3 (5): the state alone binds the other columns.
     if (envelope.get("stream"), envelope.get("version"), envelope.get("type")) != (stream, version, topic):
         raise EntryError(number, "its stream, version or type is another than the row says")
+    if topic.endswith(_CARRIES):
+        return _imported(number, stream, version, leaf_hash, state, envelope)
     return StoredEvent(number, stream, version, topic, bytes(leaf_hash), bytes(state), envelope)
+
+
+def _imported(
+    number: int, stream: str, version: int, leaf_hash: bytes, state: bytes, envelope: Mapping[str, Any]
+) -> StoredEvent:
+    from projections.unwrap import NoEventCarriedError, carried_by  # noqa: PLC0415 # most ledgers have imported nothing
+
+    try:
+        found = carried_by(envelope)
+        imported = Imported(found.origin, found.number, envelope["recorded_at"], envelope["actor"]["id"])
+    except (NoEventCarriedError, KeyError, TypeError) as exc:
+        raise EntryError(number, f"the entry was imported, and {exc}") from exc
+    topic: str = found.envelope["type"]
+    return StoredEvent(number, stream, version, topic, bytes(leaf_hash), bytes(state), found.envelope, imported)

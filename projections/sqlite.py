@@ -5,16 +5,33 @@ SQLite runs them, and PostgreSQL too, over a connection that gives what is asked
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from projections.attempts import Attempt
 from projections.history import HistoryFilter, Line
 from projections.nodes import NodeTable, Sight
+from projections.position import At, Position, position_of
 from projections.sqlite_store import LINE_COLUMNS, DamagedViewError, attempt_of, tracking_of
 
 _FIRST_PAGE, _PAGE = 20, 500
+_AT_ONCE = 300
+_Value = TypeVar("_Value")
 # The index of releases has columns of these names too.
 _LINE = ", ".join(f"history.{name}" for name in LINE_COLUMNS.split(", "))
+_COUNTS_LAST = (
+    "SELECT i.idx FROM history AS i WHERE i.imported = origin.origin AND i.counts_at <= ?"
+    " ORDER BY i.counts_at DESC, i.idx DESC LIMIT 1"
+)
+_STATES = (
+    "SELECT reach.stream, (SELECT rows FROM state WHERE state.stream = reach.stream AND idx <= reach.last"
+    " ORDER BY idx DESC LIMIT 1) FROM reach"
+)
+_SIGHTS = (
+    "SELECT h.stream, h.idx, h.recorded_at, h.type, h.driver FROM reach JOIN history AS h ON h.idx ="
+    " (SELECT idx FROM history AS s WHERE s.stream = reach.stream AND s.driver IS NOT NULL AND s.idx <= reach.last"
+    " ORDER BY idx DESC LIMIT 1)"
+)
 
 
 class SqliteView:
@@ -27,8 +44,8 @@ class SqliteView:
         """Return the number of events that are folded."""
         return tracking_of(self._views).size
 
-    def nodes(self, *, at: int | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
-        """Return the table of each node after event *at*, in order of registration."""
+    def nodes(self, *, at: At | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
+        """Return the table of each node as it was *at*, in order of registration."""
         # One step in the index of each node's states, however many there are.
         state = "SELECT rows FROM state WHERE state.stream = node.stream AND idx <= ? ORDER BY idx DESC LIMIT 1"
         which = (
@@ -36,11 +53,16 @@ class SqliteView:
             if stream is None
             else "WHERE stream = ?"
         )
+        position = position_of(at)
         rows = self._views.execute(
-            f"SELECT ({state}) FROM node {which}",  # noqa: S608 # our own words
-            (_bound(at), *(() if stream is None else (stream,))),
+            f"SELECT stream, ({state}) FROM node {which}",  # noqa: S608 # our own words
+            (_own(position), *(() if stream is None else (stream,))),
         )
-        tables = (NodeTable.from_text(text) for (text,) in rows if text is not None)
+        found: dict[str, str | None] = dict(rows.fetchall())
+        if position.moment is not None:
+            limits = {name: last for name, last in self.limits(position).items() if name in found}
+            found.update(self._by_stream(_STATES, limits))  # type: ignore[arg-type] # a row is a stream and a text
+        tables = (NodeTable.from_text(text) for text in found.values() if text is not None)
         return tuple(table for table in tables if table.registered)
 
     def short_table(self, stream: str) -> tuple[str, str, tuple[tuple[str, str], ...]] | None:
@@ -49,20 +71,37 @@ class SqliteView:
         rows = self._views.execute("SELECT vsn, status FROM versions WHERE stream = ? ORDER BY position", (stream,))
         return None if node is None else (*node, tuple(rows))
 
-    def seen(self, *, at: int | None = None) -> tuple[Sight, ...]:
+    def seen(self, *, at: At | None = None) -> tuple[Sight, ...]:
         """Return, for each installation, the newest event up to *at* that was learnt from it, through a driver."""
+        position = position_of(at)
         # As above: one step in an index for each node.
         rows = self._views.execute(
             "SELECT h.stream, h.idx, h.recorded_at, h.type, h.driver FROM node JOIN history AS h ON h.idx ="
             " (SELECT idx FROM history AS s WHERE s.stream = node.stream AND s.driver IS NOT NULL AND s.idx <= ?"
             " ORDER BY idx DESC LIMIT 1)",
-            (_bound(at),),
+            (_own(position),),
         )
-        return tuple(map(Sight._make, rows))
+        sights = map(Sight._make, rows)
+        if position.moment is None:
+            return tuple(sights)
+        reached = self.limits(position)
+        here = (sight for sight in sights if sight.stream not in reached)
+        return (*here, *(Sight._make(row) for row in self._by_stream(_SIGHTS, reached)))
+
+    def origins(self, *, at: At | None = None) -> Mapping[str, tuple[str, ...]]:
+        """Return the logs from which events of an installation were imported up to *at*, by its stream."""
+        position = position_of(at)
+        reached = {} if position.moment is None else self.limits(position)
+        found: dict[str, tuple[str, ...]] = {}
+        for stream, first, origin in self._stretches():
+            known = found.get(stream, ())
+            if origin is not None and origin not in known and first <= reached.get(stream, position.number):
+                found[stream] = (*known, origin)
+        return found
 
     def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
         """Return the lines that are wanted, newest first, a page at a time."""
-        size = self.size() if wanted.before is None else min(wanted.before, self.size())
+        size = self.size() if wanted.at is None else min(wanted.at.number + 1, self.size())
         chosen, parameters = _chosen(wanted)
         low, left = -1, size if wanted.limit is None else wanted.limit
         if oldest_first and left < size:
@@ -125,8 +164,85 @@ class SqliteView:
         ).fetchone()
         return str(latest)
 
-    def newest_at(self, moment: str) -> int | None:
-        """Return the highest number of an event whose ``recorded_at`` is *moment* or before."""
+    def first_time(self) -> str:
+        """Return the time of the first event, recorded here or imported."""
+        rows = self._views.execute(
+            "SELECT recorded_at FROM history WHERE idx = 0 UNION ALL"
+            " SELECT min(counts_at) FROM history WHERE imported IS NOT NULL"
+        )
+        return min(str(time) for (time,) in rows if time is not None)
+
+    def position_at(self, moment: str) -> Position | None:
+        """Return how far history counts at a time, as events store it; None where nothing had been recorded."""
+        native = self._newest_at(moment)
+        later = native is not None and self.latest_time(native) > moment
+        # One step in an index for each log that was imported.
+        logs = self._views.execute(
+            "SELECT origin.first_event, origin.last_event, h.idx, h.recorded_at FROM origin"  # noqa: S608 # our own words
+            f" LEFT JOIN history AS h ON h.idx = ({_COUNTS_LAST})",
+            (moment,),
+        ).fetchall()
+        last = -1 if native is None else native
+        if all(reached == end <= last if reached is not None else first > last for first, end, reached, _ in logs):
+            return None if native is None else Position(native, stamped_later=later)
+        times = {reached: time for _, _, reached, time in logs if reached is not None}
+        if native is not None:
+            times[native] = self._time_of(native)
+        if not times:
+            return None
+        newest = max(times, key=lambda number: (times[number], number))
+        return Position(max(times), later or self._ahead(moment), moment, last, newest)
+
+    def counted(self, numbers: Sequence[int], *, at: Position) -> frozenset[int]:
+        """Return those of *numbers* of events that count *at* a position."""
+        if at.moment is None:
+            return frozenset(number for number in numbers if number <= at.number)
+        found = set[int]()
+        condition, parameters = _counts(at, "idx")
+        for part in _parts(numbers):
+            marks = ", ".join("?" * len(part))
+            statement = f"SELECT idx FROM history WHERE idx IN ({marks}) AND {condition}"  # noqa: S608 # our own words
+            found.update(number for (number,) in self._views.execute(statement, (*part, *parameters)))
+        return frozenset(found)
+
+    def ids_starting(self, prefix: str, *, at: Position | None = None) -> tuple[tuple[str, int], ...]:
+        """Return up to two ids, of events and of attempts, with this start, each with its last event."""
+        position = position_of(at)
+        counts, parameters = _counts(position, "idx")
+        begun = f"first_event IN (SELECT idx FROM history WHERE {counts})"  # noqa: S608 # our own words
+        if position.moment is None:
+            begun, _ = _counts(position, "first_event")
+        # "g" is the first text after every id with this start: ids are hexadecimal digits and hyphens.
+        bounds = (prefix, f"{prefix}g", *parameters)
+        rows = self._views.execute(
+            f"SELECT event_id, idx FROM history WHERE event_id >= ? AND event_id < ? AND {counts} UNION ALL"  # noqa: S608 # as above
+            f" SELECT attempt, last_event FROM attempt WHERE attempt >= ? AND attempt < ? AND {begun} LIMIT 2",
+            (*bounds, *bounds),
+        )
+        return tuple((found, number) for found, number in rows)
+
+    def limits(self, position: Position) -> Mapping[str, int]:
+        """Return, for each node with imported events, the last number of them that counts at a *position* in time."""
+        logs = self._views.execute(f"SELECT origin, ({_COUNTS_LAST}) FROM origin", (position.moment,))  # noqa: S608 # our own words
+        reached = {origin: -1 if number is None else number for origin, number in logs}
+        reached[None] = position.native
+        stretches = dict[str, list[tuple[int, str | None]]]()
+        for stream, first, origin in self._stretches():
+            stretches.setdefault(stream, [(0, None)]).append((first, origin))
+        return {stream: _limit(found, reached) for stream, found in stretches.items()}
+
+    def _stretches(self) -> Sequence[tuple[str, int, str | None]]:
+        return self._views.execute("SELECT * FROM stretch ORDER BY stream, first_event").fetchall()
+
+    def _by_stream(self, statement: str, limits: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
+        """Yield what *statement* gives for each stream with its last number, many at once."""
+        for part in _parts(tuple(limits.items())):
+            marks = ", ".join("(?, ?)" for _ in part)
+            values = [value for pair in part for value in pair]
+            yield from self._views.execute(f"WITH reach (stream, last) AS (VALUES {marks}) {statement}", values)
+
+    def _newest_at(self, moment: str) -> int | None:
+        """Return the highest number of an event of this ledger's own whose time is *moment* or before."""
         # Times that are not late rise with the number: the first of these is one step in an index.
         (newest,) = self._views.execute(
             # The sign keeps the planner in the index of late times: without it, it walks down all numbers.
@@ -137,16 +253,14 @@ class SqliteView:
         ).fetchone()
         return None if newest is None else int(newest)
 
-    def ids_starting(self, prefix: str, *, before: int | None = None) -> tuple[tuple[str, int], ...]:
-        """Return up to two ids, of events and of attempts, with this start, each with its last event."""
-        # "g" is the first text after every id with this start: ids are hexadecimal digits and hyphens.
-        bounds = (prefix, f"{prefix}g", 2**62 if before is None else before)
-        rows = self._views.execute(
-            "SELECT event_id, idx FROM history WHERE event_id >= ? AND event_id < ? AND idx < ? UNION ALL"
-            " SELECT attempt, last_event FROM attempt WHERE attempt >= ? AND attempt < ? AND first_event < ? LIMIT 2",
-            (*bounds, *bounds),
-        )
-        return tuple((found, number) for found, number in rows)
+    def _time_of(self, number: int) -> str:
+        (time,) = self._views.execute("SELECT recorded_at FROM history WHERE idx = ?", (number,)).fetchone()
+        return str(time)
+
+    def _ahead(self, moment: str) -> bool:
+        """Tell whether an imported event counts at *moment* that carries a later time."""
+        statement = "SELECT 1 FROM history WHERE recorded_at > counts_at AND counts_at <= ? AND recorded_at > ? LIMIT 1"
+        return self._views.execute(statement, (moment, moment)).fetchone() is not None
 
     def _page(self, statement: str, parameters: Sequence[object], *, size: int) -> list[tuple[int, object]]:
         """Return the rows of one page; a view that has fewer than *size* events by now is another one."""
@@ -163,8 +277,32 @@ class SqliteView:
         return rows
 
 
-def _bound(at: int | None) -> int:
-    return 2**62 if at is None else at
+def _own(position: Position) -> int:
+    """Return the last of the ledger's own events that counts."""
+    return position.number if position.moment is None else position.native
+
+
+def _limit(stretches: Sequence[tuple[int, str | None]], reached: Mapping[str | None, int]) -> int:
+    """Return the last number of one stream that counts, given that of each log; None is this one."""
+    end = 2**62
+    for first, origin in reversed(stretches):
+        last = min(end, reached.get(origin, -1))
+        if last >= first:
+            return last
+        end = first - 1
+    return -1
+
+
+def _counts(position: Position, number: str) -> tuple[str, tuple[object, ...]]:
+    """Return the condition that a row of the history counts, *number* being the column of its number."""
+    if position.moment is None:
+        return f"{number} <= ?", (position.number,)
+    condition = f"(CASE WHEN imported IS NULL THEN {number} <= ? ELSE counts_at <= ? END)"
+    return condition, (position.native, position.moment)
+
+
+def _parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
 
 
 _CONDITIONS = (
@@ -172,6 +310,7 @@ _CONDITIONS = (
     ("ticket", "ticket = ?"),
     ("node", "? IN (node, stream)"),
     ("vsn", "concerns.vsn = ?"),
+    ("origin", "imported = ?"),
 )
 
 
@@ -197,6 +336,10 @@ def _chosen(wanted: HistoryFilter) -> tuple[str, list[object]]:
         parameters.extend(wanted.types)
     if wanted.failed:
         conditions.append("failed")
+    if wanted.at is not None and wanted.at.moment is not None:
+        condition, more = _counts(wanted.at, "history.idx")
+        conditions.append(condition)
+        parameters.extend(more)
     # The events of one release are few among many: their index leads, whatever the planner knows of the tables.
     tables = "history" if wanted.vsn is None else "concerns CROSS JOIN history"
     conditions += () if wanted.vsn is None else ("history.idx = concerns.idx",)

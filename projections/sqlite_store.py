@@ -5,9 +5,13 @@ versions   the table of now: ``(stream, position, vsn, status)``
 node       one row a node: root, kind, what booted, what boots next, open attempt
 state      the table of a node after each event that changed it: ``--at`` is one
            look-up, however long the history is
-history    a line for each event; ``late`` marks a time below an earlier one
+history    a line for each event; ``late`` marks a time below an earlier one. An imported
+           event takes no part in that order: it counts from ``counts_at`` on, the
+           earliest time of it and of all that followed it in the log it comes from
 concerns   which event concerns which version
 attempt    a row for each attempt
+origin     a row for each log that events were imported from, with their clock
+stretch    where the events of a node go on from another log, or from this one again
 tracking   one row: how many events are folded, the leaf hash of the last one, its
            clock and the latest time so far; written with the rows it speaks of
 ========== =====================================================================
@@ -33,7 +37,7 @@ VIEWS_NAME = "views.db"
 APPLICATION_ID = 0x52_4C_56_57
 """In the header of the file: tells a view from any other database of SQLite."""
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_SECONDS = 30.0
 # SQLite's own: in memory, on a nameless file once it is large.
 _OWN = ""
@@ -42,7 +46,8 @@ CREATE = """
 CREATE TABLE tracking (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, leaf_hash BLOB,
     recorded_at TEXT, boot_id TEXT, monotonic_us INTEGER, latest_at TEXT);
 CREATE TABLE node (stream TEXT PRIMARY KEY, node TEXT NOT NULL, root TEXT NOT NULL, kind TEXT NOT NULL, running TEXT,
-    booted TEXT NOT NULL, boots_next TEXT, open_attempt TEXT, last_event INTEGER NOT NULL, fold TEXT NOT NULL)
+    booted TEXT NOT NULL, boots_next TEXT, open_attempt TEXT, last_event INTEGER NOT NULL, fold TEXT NOT NULL,
+    origin TEXT)
     WITHOUT ROWID;
 CREATE TABLE versions (stream TEXT, position INTEGER, vsn TEXT NOT NULL, status TEXT NOT NULL,
     PRIMARY KEY (stream, position)) WITHOUT ROWID;
@@ -50,7 +55,8 @@ CREATE TABLE state (stream TEXT, idx INTEGER, rows TEXT NOT NULL, PRIMARY KEY (s
 CREATE TABLE history (idx INTEGER PRIMARY KEY, recorded_at TEXT NOT NULL, stream TEXT NOT NULL, node TEXT,
     type TEXT NOT NULL, topic TEXT NOT NULL, event_id TEXT NOT NULL, attempt TEXT, verb TEXT, vsn TEXT,
     vsns TEXT NOT NULL, actor TEXT NOT NULL, driver TEXT, ticket TEXT, reason TEXT, words TEXT NOT NULL,
-    failed BOOLEAN NOT NULL, clock_fell BOOLEAN NOT NULL, noted TEXT, plan TEXT, late BOOLEAN NOT NULL);
+    failed BOOLEAN NOT NULL, clock_fell BOOLEAN NOT NULL, noted TEXT, plan TEXT, imported TEXT,
+    imported_index INTEGER, late BOOLEAN, counts_at TEXT);
 CREATE INDEX history_event_id ON history (event_id);
 CREATE INDEX history_attempt ON history (attempt) WHERE attempt IS NOT NULL;
 CREATE INDEX history_ticket ON history (ticket) WHERE ticket IS NOT NULL;
@@ -61,13 +67,20 @@ CREATE INDEX history_seen ON history (stream, idx) WHERE driver IS NOT NULL;
 CREATE INDEX history_plan ON history (plan, idx) WHERE plan IS NOT NULL;
 CREATE INDEX history_plans ON history (idx) WHERE type = 'fleet_planned';
 CREATE INDEX history_late ON history (recorded_at) WHERE late;
+CREATE INDEX history_imported ON history (imported, idx) WHERE imported IS NOT NULL;
+CREATE INDEX history_counts ON history (imported, counts_at) WHERE imported IS NOT NULL;
+CREATE INDEX history_ahead ON history (counts_at) WHERE recorded_at > counts_at;
 CREATE TABLE concerns (vsn TEXT, idx INTEGER, PRIMARY KEY (vsn, idx)) WITHOUT ROWID;
 CREATE TABLE attempt (attempt TEXT PRIMARY KEY, stream TEXT NOT NULL, node TEXT, verb TEXT, vsn TEXT,
     outcome TEXT NOT NULL, first_event INTEGER NOT NULL, last_event INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE origin (origin TEXT PRIMARY KEY, first_event INTEGER NOT NULL, last_event INTEGER NOT NULL,
+    last_index INTEGER NOT NULL, recorded_at TEXT NOT NULL, boot_id TEXT NOT NULL, monotonic_us INTEGER NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE stretch (stream TEXT, first_event INTEGER, origin TEXT, PRIMARY KEY (stream, first_event)) WITHOUT ROWID;
 CREATE INDEX attempt_vsn ON attempt (vsn, first_event) WHERE vsn IS NOT NULL;
 INSERT INTO tracking (id, size) VALUES (1, 0)
 """
-FOLDED = ("node", "versions", "state", "history", "concerns", "attempt")
+FOLDED = ("node", "versions", "state", "history", "concerns", "attempt", "origin", "stretch")
 """The tables whose rows ``tracking`` speaks of."""
 
 LINE_COLUMNS = ", ".join(("idx", *Line._fields[1:]))
@@ -80,6 +93,25 @@ class Tracking(NamedTuple):
     leaf_hash: bytes | None
     clock: Clock | None
     latest_at: str
+
+
+class OriginRow(NamedTuple):
+    """How far a log was imported: its first and last event here, the index and the clock of the last one there."""
+
+    origin: str
+    first_event: int
+    last_event: int
+    last_index: int
+    clock: Clock
+
+
+class NodeRow(NamedTuple):
+    """The newest table of a node, its suspended fold, its last event, and the log that this one comes from."""
+
+    table: NodeTable
+    fold: str
+    last_event: int
+    origin: str | None
 
 
 class DamagedViewError(Exception):
@@ -143,7 +175,7 @@ def tracking_of(views: sqlite3.Connection) -> Tracking:
     size, leaf_hash, latest_at, *clock = views.execute(
         "SELECT size, leaf_hash, latest_at, recorded_at, boot_id, monotonic_us FROM tracking"
     ).fetchone()
-    return Tracking(size, leaf_hash, Clock(*clock) if size else None, latest_at or "")
+    return Tracking(size, leaf_hash, None if clock[0] is None else Clock(*clock), latest_at or "")
 
 
 def store_tracking(views: sqlite3.Connection, tracking: Tracking) -> None:
@@ -155,31 +187,32 @@ def store_tracking(views: sqlite3.Connection, tracking: Tracking) -> None:
     )
 
 
-def fold_of(views: sqlite3.Connection, stream: str) -> tuple[NodeTable, str] | None:
+def fold_of(views: sqlite3.Connection, stream: str) -> NodeRow | None:
     """Return the newest table of a node and its suspended fold, None before its registration."""
     row = views.execute(
-        "SELECT (SELECT rows FROM state WHERE state.stream = node.stream ORDER BY idx DESC LIMIT 1), fold"
-        " FROM node WHERE stream = ?",
+        "SELECT (SELECT rows FROM state WHERE state.stream = node.stream ORDER BY idx DESC LIMIT 1), fold, last_event,"
+        " origin FROM node WHERE stream = ?",
         (stream,),
     ).fetchone()
-    return None if row is None else (NodeTable.from_text(row[0]), row[1])
+    return None if row is None else NodeRow(NodeTable.from_text(row[0]), *row[1:])
 
 
-def store_nodes(views: sqlite3.Connection, nodes: Sequence[tuple[NodeTable, str, int]]) -> None:
-    """Store the newest table of each node, with its fold and the number of its last event."""
+def store_nodes(views: sqlite3.Connection, nodes: Sequence[NodeRow]) -> None:
+    """Store the newest row of each node."""
     views.executemany(
-        "INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE SET"
+        "INSERT INTO node VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE SET"
         " node = excluded.node, root = excluded.root, kind = excluded.kind, running = excluded.running,"
         " booted = excluded.booted, boots_next = excluded.boots_next, open_attempt = excluded.open_attempt,"
-        " last_event = excluded.last_event, fold = excluded.fold",
-        (_node_row(*node) for node in nodes),
+        " last_event = excluded.last_event, fold = excluded.fold, origin = excluded.origin",
+        (_node_row(node) for node in nodes),
     )
-    views.executemany("DELETE FROM versions WHERE stream = ?", ((table.stream,) for table, _, _ in nodes))
+    tables = [node.table for node in nodes]
+    views.executemany("DELETE FROM versions WHERE stream = ?", ((table.stream,) for table in tables))
     views.executemany(
         "INSERT INTO versions VALUES (?, ?, ?, ?)",
         (
             (table.stream, position, *release)
-            for table, _, _ in nodes
+            for table in tables
             if table.registered
             for position, release in enumerate(table.releases)
         ),
@@ -191,16 +224,51 @@ def store_states(views: sqlite3.Connection, tables: Iterable[NodeTable]) -> None
     views.executemany("INSERT INTO state VALUES (?, ?, ?)", ((t.stream, t.last_change, t.to_text()) for t in tables))
 
 
-def store_lines(views: sqlite3.Connection, lines: Sequence[tuple[Line, bool]]) -> None:
-    """Store lines, each with its *late*."""
-    marks = ", ".join("?" * (len(Line._fields) + 1))
+def store_lines(views: sqlite3.Connection, lines: Sequence[tuple[Line, bool | None]]) -> None:
+    """Store lines, each with its *late*: None of an imported event, which counts from its own time on."""
+    marks = ", ".join("?" * (len(Line._fields) + 2))
     views.executemany(
-        f"INSERT INTO history ({LINE_COLUMNS}, late) VALUES ({marks})",  # noqa: S608 # our own names
-        ((*line._replace(vsns=" ".join(line.vsns)), late) for line, late in lines),  # type: ignore[arg-type] # a row of SQLite has no tuple
+        f"INSERT INTO history ({LINE_COLUMNS}, late, counts_at) VALUES ({marks})",  # noqa: S608 # our own names
+        (
+            (*line._replace(vsns=" ".join(line.vsns)), late, line.recorded_at if late is None else None)  # type: ignore[arg-type] # a row of SQLite has no tuple
+            for line, late in lines
+        ),
     )
     views.executemany(
         "INSERT INTO concerns VALUES (?, ?)", ((vsn, line.number) for line, _ in lines for vsn in line.vsns)
     )
+
+
+def store_falls(views: sqlite3.Connection, falls: Iterable[Line]) -> None:
+    """Let what was imported before each of these lines count from its time on: it is below theirs."""
+    views.executemany(
+        "UPDATE history SET counts_at = ? WHERE imported = ? AND counts_at > ? AND idx < ?",
+        ((line.recorded_at, line.imported, line.recorded_at, line.number) for line in falls),
+    )
+
+
+def origin_of(views: sqlite3.Connection, origin: str) -> OriginRow | None:
+    """Return how far the log *origin* was imported, None where nothing was."""
+    row = views.execute("SELECT * FROM origin WHERE origin = ?", (origin,)).fetchone()
+    if row is None:
+        return None
+    name, first_event, last_event, last_index, *clock = row
+    return OriginRow(name, first_event, last_event, last_index, Clock(*clock))
+
+
+def store_origins(views: sqlite3.Connection, origins: Iterable[OriginRow]) -> None:
+    """Store how far logs were imported."""
+    views.executemany(
+        "INSERT INTO origin VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE SET"
+        " last_event = excluded.last_event, last_index = excluded.last_index, recorded_at = excluded.recorded_at,"
+        " boot_id = excluded.boot_id, monotonic_us = excluded.monotonic_us",
+        ((*row[:4], *row.clock) for row in origins),
+    )
+
+
+def store_stretches(views: sqlite3.Connection, stretches: Iterable[tuple[str, int, str | None]]) -> None:
+    """Store where events of a node begin to come from another log: stream, first event, log; None is this one."""
+    views.executemany("INSERT INTO stretch VALUES (?, ?, ?)", stretches)
 
 
 def store_attempts(views: sqlite3.Connection, attempts: Iterable[Attempt]) -> None:
@@ -219,9 +287,10 @@ def attempt_of(views: sqlite3.Connection, attempt: str) -> Attempt | None:
     return None if row is None else Attempt(*row)
 
 
-def _node_row(table: NodeTable, fold: str, last_event: int) -> tuple[object, ...]:
+def _node_row(node: NodeRow) -> tuple[object, ...]:
+    table = node.table
     intent = None if table.open_attempt is None else table.open_attempt.attempt
-    return (*table[:4], table.running, table.booted, table.boots_next, intent, last_event, fold)
+    return (*table[:4], table.running, table.booted, table.boots_next, intent, node.last_event, node.fold, node.origin)
 
 
 def _opened(views: sqlite3.Connection) -> sqlite3.Connection:

@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ledger.domain.envelope import EnvelopeMemberError, Sealed
+from ledger.domain.events import EventImported
 from ledger.domain.ledger_events import LedgerEvent
 from ledger.domain.releases import NodeReleases, evolve
 from projections.nodes import NodeFacts, NodeTable, OpenIntent
@@ -27,8 +28,10 @@ def fold(node: NodeReleases | None, stored: StoredEvent) -> NodeReleases:
     for a topic of a later version; StreamStartError for a stream without its registration.
     """
     try:
-        event = Sealed(stored.envelope).event
-        if isinstance(event, LedgerEvent):
+        # An imported event counts in its stream here, which may have gone on otherwise than in the other log.
+        here = stored.envelope if stored.imported is None else {**stored.envelope, "version": stored.version}
+        event = Sealed(here).event
+        if isinstance(event, LedgerEvent | EventImported):
             raise EntryError(stored.number, f"{stored.topic} is no event of an installation")
         return evolve(node, event)
     except EnvelopeMemberError as exc:

@@ -8,12 +8,13 @@ Lists that grow with the history are streamed. Between two lines nothing is lock
 reads them slowly, or never to the end, keeps no writer from the view.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from projections.attempts import Attempt
 from projections.history import HistoryFilter, Line
 from projections.nodes import NodeTable, Sight
+from projections.position import At, Position
 
 
 class View(Protocol):
@@ -23,15 +24,19 @@ class View(Protocol):
         """Return the number of events that are folded."""
         ...
 
-    def nodes(self, *, at: int | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
-        """Return the table of each node after event *at*, after the newest for None; in order of registration.
+    def nodes(self, *, at: At | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
+        """Return the table of each node as it was *at*, after the newest event for None; in order of registration.
 
         Those that had left the ledger by then are not among them; with *stream* that one alone is.
         """
         ...
 
-    def seen(self, *, at: int | None = None) -> tuple[Sight, ...]:
+    def seen(self, *, at: At | None = None) -> tuple[Sight, ...]:
         """Return, for each installation, the newest event up to *at* that was learnt from it, through a driver."""
+        ...
+
+    def origins(self, *, at: At | None = None) -> Mapping[str, tuple[str, ...]]:
+        """Return the logs from which events of an installation were imported up to *at*, by its stream."""
         ...
 
     def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
@@ -67,16 +72,24 @@ class View(Protocol):
         ...
 
     def latest_time(self, number: int) -> str:
-        """Return the latest time that an event up to *number* carries; *number* is below ``size()``."""
+        """Return the latest time that an event of this ledger's own up to *number* carries; below ``size()``."""
         ...
 
-    def newest_at(self, moment: str) -> int | None:
-        """Return the highest number of an event whose ``recorded_at`` is *moment* or before."""
+    def first_time(self) -> str:
+        """Return the time of the first event, recorded here or imported; ``size()`` is not 0."""
         ...
 
-    def ids_starting(self, prefix: str, *, before: int | None = None) -> tuple[tuple[str, int], ...]:
+    def position_at(self, moment: str) -> Position | None:
+        """Return how far history counts at a time, as events store it; None where nothing had been recorded."""
+        ...
+
+    def counted(self, numbers: Sequence[int], *, at: Position) -> frozenset[int]:
+        """Return those of *numbers* of events that count *at* a position."""
+        ...
+
+    def ids_starting(self, prefix: str, *, at: Position | None = None) -> tuple[tuple[str, int], ...]:
         """Return up to two ids, of events and of attempts, with this start, each with its last event.
 
-        With *before* they are those that the events below this number have; the last event may lie beyond.
+        With *at* they are those of events that count there, and of attempts whose first event does.
         """
         ...

@@ -15,7 +15,8 @@ Order is the index, never the clock (PRODUCT section 7). A time T means the stat
 **last event by index whose recorded_at is T or before**. Where the clock was set back, events
 before that one may carry a later time; they count, because the log has them first, and
 ``Position.stamped_later`` says so. So a later T never answers with less, and an event is never
-left out at the time that it carries.
+left out at the time that it carries. Events that were imported count at a time by the same rule in
+the log that they come from: ``projections/position.py``.
 """
 
 import re
@@ -23,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ledger.errors import UsageError
+from projections.position import Position
 from projections.timestamp import stored_time
 from projections.view import View
 
@@ -93,16 +95,6 @@ class IdStart(NamedTuple):
 When = EventNumber | FromLast | Instant | IdStart
 
 
-class Position(NamedTuple):
-    """The event on which an answer rests.
-
-    *stamped_later* tells that an event up to this one carries a later time than was asked for.
-    """
-
-    number: int
-    stamped_later: bool = False
-
-
 def parse_when(text: str, *, now: datetime) -> When:
     """Return the moment that *text* names; *now* knows its offset.
 
@@ -123,7 +115,7 @@ def parse_when(text: str, *, now: datetime) -> When:
 
 
 def resolve_when(view: View, text: str, *, now: datetime) -> Position:
-    """Return the event on which an answer for *text* rests.
+    """Return the event on which an answer for *text* rests, and what counts for it.
 
     Raises: WhenError, NoSuchEventError.
     """
@@ -164,11 +156,11 @@ def _with_id(view: View, text: str, prefix: str) -> Position:
 
 
 def _by_time(view: View, text: str, stored: str) -> Position:
-    number = view.newest_at(stored)
-    if number is None:
+    position = view.position_at(stored)
+    if position is None:
         size = view.size()
-        raise NoSuchEventError(text, size, f"the first event is of {view.latest_time(0)}" if size else "")
-    return Position(number, stamped_later=view.latest_time(number) > stored)
+        raise NoSuchEventError(text, size, f"the first event is of {view.first_time()}" if size else "")
+    return position
 
 
 def _time_of(text: str, now: datetime) -> datetime:

@@ -6,7 +6,7 @@ how a view with its log is opened.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from typing import Protocol
 
@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 
 from projections.history import WORDS, HistoryFilter
 from projections.past import PastView
+from projections.position import Position
+from projections.unwrap import WRAPPERS
 from projections.view import View
+from tests.projections import imports
 from tests.projections.fleets import EXCUSED, INTENT, OTHER, PLAN, PLANNED, REFUSED, TURN, fleet_log
-from tests.projections.histories import VSNS, Leaf, Move, histories, played, time_of, uuid_of
+from tests.projections.histories import MOVES, VSNS, Leaf, Move, histories, played, time_of, uuid_of
 from tests.projections.independent import envelopes_of, name_of, nodes_after, seen_after
 
 FILTERS = st.builds(
@@ -29,7 +32,7 @@ FILTERS = st.builds(
     until=st.none()
     | st.integers(0, 30)
     | st.integers(-5, 90).map(lambda m: time_of(1_790_000_000_000_000 + m * 60_000_000)),
-    before=st.none() | st.integers(0, 30),
+    at=st.none() | st.integers(0, 30).map(Position),
     types=st.lists(st.sampled_from(sorted(WORDS)), max_size=3).map(tuple),
     vsn=st.none() | st.sampled_from(VSNS),
     actor=st.none() | st.sampled_from(("os:0", "os:1")),
@@ -80,7 +83,7 @@ class ViewContract(ABC):
             assert kept.view.size() == 0
             assert kept.view.nodes() == ()
             assert tuple(kept.view.lines(HistoryFilter())) == ()
-            assert kept.view.newest_at("9999-12-31T23:59:59.999999Z") is None
+            assert kept.view.position_at("9999-12-31T23:59:59.999999Z") is None
 
     @examples(40)
     @given(log=histories(), cuts=st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=6))
@@ -221,7 +224,9 @@ class ViewContract(ABC):
 
             for moment in (*times, "2000-01-01T00:00:00.000000Z", "2100-01-01T00:00:00.000000Z"):
                 expected = max((number for number, time in enumerate(times) if time <= moment), default=None)
-                assert kept.view.newest_at(moment) == expected
+                found = kept.view.position_at(moment)
+                assert (None if found is None else found[:1]) == (None if expected is None else (expected,))
+                assert found is None or found.stamped_later == (max(times[: found.number + 1]) > moment)
             for number in range(len(log)):
                 assert kept.view.latest_time(number) == max(times[: number + 1])
 
@@ -305,13 +310,67 @@ class ViewContract(ABC):
             assert (past.seen(), past.seen(at=last // 2)) == (real.seen(), real.seen(at=last // 2))
             assert [*past.lines(wanted)] == [*real.lines(wanted)]
             assert [*past.lines(wanted, oldest_first=True)] == [*real.lines(wanted, oldest_first=True)]
-            assert (past.newest_at(then), past.latest_time(last)) == (real.newest_at(then), real.latest_time(last))
+            assert (past.position_at(then), past.latest_time(last)) == (real.position_at(then), real.latest_time(last))
             for envelope in envelopes_of(log):
                 attempt = envelope.get("attempt", "")
                 assert past.attempt(attempt) == real.attempt(attempt)
                 assert past.attempt_events(attempt) == real.attempt_events(attempt)
                 for name in (attempt or envelope["event_id"], envelope["event_id"]):
                     assert set(past.ids_starting(name)) == set(real.ids_starting(name))
+
+    @examples(15)
+    @given(
+        ours=st.lists(MOVES, max_size=6),
+        theirs=st.lists(MOVES, min_size=1, max_size=6),
+        others=st.lists(MOVES, max_size=3),
+        later=st.lists(MOVES, max_size=4),
+        cut=st.integers(0, 20),
+    )
+    def test_an_imported_history_answers_at_a_time_as_it_did_in_its_own_ledger(
+        self, ours: list[Move], theirs: list[Move], others: list[Move], later: list[Move], cut: int
+    ) -> None:
+        """Issue 9: histories of single hosts stand in one ledger, and a time means what was recorded by then."""
+        first = imports.elsewhere(played(theirs))
+        second = imports.elsewhere(played(others), names="ef", salt="0196")
+        runs = ((imports.ORIGIN, first[:cut], 0), (imports.OTHER, second, 0), (imports.ORIGIN, first[cut:], cut))
+        log = imports.received(ours, later, *(run for run in runs if run[1]))
+        with ExitStack() as stack:
+            kept, alone = stack.enter_context(self.opened()), stack.enter_context(self.opened())
+            kept.append(log)
+            kept.catch_up(batch=7)
+            for part in (imports.own(log), first, second):
+                alone.replace(part)
+                alone.catch_up()
+                streams = {leaf.stream for leaf in part}
+                times = [envelope["recorded_at"] for envelope in envelopes_of(part)]
+                for moment in (*times, "2000-01-01T00:00:00.000000Z", "2100-01-01T00:00:00.000000Z"):
+                    assert _answers(kept.view, moment, streams) == _answers(alone.view, moment, streams)
+
+    @examples(15)
+    @given(
+        before=st.lists(MOVES, min_size=1, max_size=5),
+        away=st.lists(MOVES, min_size=1, max_size=5),
+        after=st.lists(MOVES, max_size=4),
+    )
+    def test_what_a_host_recorded_elsewhere_counts_at_its_own_time(
+        self, before: list[Move], away: list[Move], after: list[Move]
+    ) -> None:
+        """A node whose history went on in another ledger for a while has one table at each moment."""
+        log = imports.joined(before, away, after)
+        inner = imports.unwrapped(log)
+        carries = [leaf.topic in WRAPPERS for leaf in log]
+        with self.opened() as kept:
+            kept.append(log)
+            kept.catch_up(batch=7)
+            for moment in sorted({envelope["recorded_at"] for envelope in inner}):
+                counts = imports.counting(inner, carries, moment)
+                position = kept.view.position_at(moment)
+                assert position is not None
+                past = PastView(kept.view, last=position)
+                ends = {inner[n]["stream"]: n for n in sorted(counts)}
+                events = [e for n, e in enumerate(inner) if n <= ends.get(e["stream"], -1) and "node" in e]
+                assert [table._replace(last_change=0) for table in past.nodes()] == nodes_after(events)
+                assert {line.number for line in past.lines(HistoryFilter())} == counts
 
     def test_a_fleet_plan_is_its_events(self) -> None:
         """Issue 9: a plan is recorded, and each host finds it, its parts and the attempts since."""
@@ -354,3 +413,21 @@ class ViewContract(ABC):
             kept.catch_up()
 
             assert kept.rows() == before
+
+
+def _answers(view: View, moment: str, streams: set[str]) -> object:
+    """Return what a view says of *streams* at a moment, without the numbers of events."""
+    position = view.position_at(moment)
+    if position is None:
+        return {}, {}, [], {}
+    past = PastView(view, last=position)
+    tables = {t.stream: t._replace(last_change=0) for t in past.nodes() if t.stream in streams}
+    seen = {sight.stream: sight._replace(number=0) for sight in past.seen() if sight.stream in streams}
+    lines = [line for line in past.lines(HistoryFilter(), oldest_first=True) if line.stream in streams]
+    attempts = {line.attempt: past.attempt(line.attempt) for line in lines if line.attempt}
+    return (
+        tables,
+        seen,
+        [line._replace(number=0, imported=None, imported_index=None) for line in lines],
+        {name: None if row is None else row[:6] for name, row in attempts.items()},
+    )

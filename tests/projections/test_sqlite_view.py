@@ -62,7 +62,7 @@ def _opened() -> Iterator[KeptView]:
         lambda view: view.nodes(),
         lambda view: view.seen(at=3),
         lambda view: view.seen(),
-        lambda view: view.newest_at(time_of(START + 5_000_000)),
+        lambda view: view.position_at(time_of(START + 5_000_000)),
         lambda view: tuple(view.lines(HistoryFilter(limit=5))),
         lambda view: tuple(view.lines(HistoryFilter(limit=5), oldest_first=True)),
         lambda view: next(view.lines(HistoryFilter())),

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,6 +14,7 @@ from ledger.errors import UsageError
 from projections.attempts import Attempt
 from projections.history import HistoryFilter, Line
 from projections.nodes import NodeTable, Sight
+from projections.position import At, Position
 from projections.timestamp import microseconds_between, stored_time
 from projections.when import (
     EventNumber,
@@ -21,7 +22,6 @@ from projections.when import (
     IdStart,
     Instant,
     NoSuchEventError,
-    Position,
     WhenError,
     bound_of,
     parse_when,
@@ -41,10 +41,13 @@ class TimesView:
     def size(self) -> int:
         return len(self._times)
 
-    def nodes(self, *, at: int | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
+    def nodes(self, *, at: At | None = None, stream: str | None = None) -> tuple[NodeTable, ...]:
         raise AssertionError(at, stream)
 
-    def seen(self, *, at: int | None = None) -> tuple[Sight, ...]:
+    def seen(self, *, at: At | None = None) -> tuple[Sight, ...]:
+        raise AssertionError(at)
+
+    def origins(self, *, at: At | None = None) -> Mapping[str, tuple[str, ...]]:
         raise AssertionError(at)
 
     def lines(self, wanted: HistoryFilter, *, oldest_first: bool = False) -> Iterator[Line]:
@@ -71,11 +74,18 @@ class TimesView:
     def latest_time(self, number: int) -> str:
         return max(self._times[: number + 1])
 
-    def newest_at(self, moment: str) -> int | None:
-        return max((n for n, found in enumerate(self._times) if found <= moment), default=None)
+    def first_time(self) -> str:
+        return self._times[0]
 
-    def ids_starting(self, prefix: str, *, before: int | None = None) -> tuple[tuple[str, int], ...]:
-        ids = enumerate((ID, OTHER_ID)[:before])
+    def position_at(self, moment: str) -> Position | None:
+        number = max((n for n, found in enumerate(self._times) if found <= moment), default=None)
+        return None if number is None else Position(number, stamped_later=self.latest_time(number) > moment)
+
+    def counted(self, numbers: Sequence[int], *, at: Position) -> frozenset[int]:
+        raise AssertionError(numbers, at)
+
+    def ids_starting(self, prefix: str, *, at: Position | None = None) -> tuple[tuple[str, int], ...]:
+        ids = enumerate((ID, OTHER_ID)[: None if at is None else at.number + 1])
         return tuple((name, n) for n, name in ids if name.startswith(prefix))
 
 
