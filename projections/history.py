@@ -321,6 +321,10 @@ def _turn(data: Data) -> str:
     return f"took its turn in wave {data['wave']} of plan {data['fleet_plan']}"
 
 
+def _spool(data: Data) -> str:
+    return f"goes on apart from {data['continues_origin']}, from version {data['continues_version']} of its history"
+
+
 def _imported_event(data: Data) -> str:
     return f"event {data['index']} of {data['origin']}, not readable"
 
@@ -366,6 +370,7 @@ WORDS: Mapping[str, Callable[[Data], str]] = {
     "fleet_nodes_left_out": _left_out,
     "fleet_nodes_excused": _excused,
     "fleet_turn_taken": _turn,
+    "spool_begun": _spool,
     "event_imported": _imported_event,
     "ledger_imported": _imported,
     "ledger_moved": _moved_on,

@@ -17,12 +17,14 @@ from ledger.domain.records import (
     Actor,
     Context,
     InstallationFacts,
+    OpenAttempt,
     Output,
     PackageRecord,
     PlannedStep,
     Run,
     Source,
     StagedRecord,
+    Verb,
 )
 from ledger.domain.tables import Tables
 
@@ -37,9 +39,11 @@ RECORDS: Mapping[str, type] = {
     "staged": StagedRecord,
     "output": Output,
     "steps": PlannedStep,
+    "attempt": OpenAttempt,
 }
 WORDS: Mapping[object, str] = {
     str: "text",
+    Verb: "text",
     int: "number",
     tuple[str, ...]: "texts",
     tuple[Reason, ...]: "reasons",
@@ -50,6 +54,7 @@ WORDS: Mapping[object, str] = {
     InstallationFacts: "facts",
     PackageRecord: "package",
     StagedRecord: "staged",
+    OpenAttempt: "attempt",
 }
 NOT_IN_DATA = {"originator_id", "originator_version", "context"}
 

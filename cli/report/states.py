@@ -26,6 +26,7 @@ CHANGING = (
     "drift_observed",
     "installation_moved",
     "installation_unregistered",
+    "spool_begun",
 )
 MOST = 5_000
 

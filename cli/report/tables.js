@@ -28,11 +28,13 @@ const STEPS = {
 // Events that state the tables themselves; with them a fold begins again where events before are not in the page.
 const STATED = {
   installation_registered: (data) => data.tables,
+  spool_begun: (data) => data.tables,
   operation_failed: (data) => data.tables,
   operation_recovered: (data) => data.tables,
   node_restarted: (data) => data.after,
   drift_observed: (data) => data.found,
 };
+const BEGINNINGS = ["installation_registered", "spool_begun"];
 const STATED_BEFORE = { node_restarted: (data) => data.before, drift_observed: (data) => data.recorded };
 
 // The canonical form (RFC 8785) of tables: members by name, what is unknown left out.
@@ -56,7 +58,7 @@ async function foldEvents(lines, since) {
     if (!line.stream.startsWith("release:")) continue;
     const before = nodes.get(line.stream);
     const next = before && line.envelope.version === before.version + 1;
-    if (!before && line.envelope.version === 1 && line.type !== "installation_registered")
+    if (!before && line.envelope.version === 1 && !BEGINNINGS.includes(line.type))
       throw new Fault(`event ${line.index}`, "its stream does not begin with a registration", [line.index]);
     const node = next ? before : { tables: null, registered: true };
     const after = { ...folded(node, line), version: line.envelope.version, name: line.node };

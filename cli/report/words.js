@@ -34,6 +34,7 @@ const WORDS = {
   fleet_wave_planned: (d) => `planned for wave ${d.wave}: ${count(d.streams.length, "node")}`,
   fleet_nodes_left_out: (d) => `left ${count(d.streams.length, "node")} out of the plan: ${d.rules.join(", ")}`,
   fleet_nodes_excused: (d) => `excused ${count(d.streams.length, "node")} from the plan`,
+  spool_begun: (d) => `goes on apart from ${d.continues_origin}, from version ${d.continues_version} of its history`,
   event_imported: (d) => `event ${d.index} of ${d.origin}, not readable`,
   ledger_imported: (d) => `imported events ${d.first} to ${d.tree_size - 1} of ${d.origin}, as ${d.form}`,
   ledger_moved: (d) => `the ledger goes on as ${d.to_origin} at ${d.to}`,

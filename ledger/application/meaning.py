@@ -40,10 +40,12 @@ from ledger.domain.events import (
     ReleaseMadePermanent,
     ReleaseUninstalled,
     ReleaseUnpacked,
+    SpoolBegun,
 )
 from ledger.domain.imported import carried_event, carried_leaf
 from ledger.domain.ledger_events import AnyEvent, AnyImported, LedgerEvent, TipAccepted
 from ledger.domain.releases import NodeReleases, evolve, table_digest
+from ledger.domain.spooling import unlike
 from ledger.domain.status import ReleaseStatus
 from ledger.errors import EvidenceError, LedgerError
 
@@ -175,6 +177,11 @@ def _faults(node: NodeReleases | None, event: AnyReleaseEvent) -> Iterator[str]:
         return
     if not node.registered and not isinstance(event, NoteAdded):
         yield "the installation had left the ledger before"
+    if isinstance(event, SpoolBegun):
+        other = unlike(node, event)
+        if other is not None:
+            yield f"it goes on from another {other} than the history up to it leads to"
+        return
     if isinstance(event, NoteAdded | InstallationUnregistered | InstallationMoved):
         yield from _register_faults(node, event)
         return

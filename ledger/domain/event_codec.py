@@ -13,7 +13,16 @@ from ledger.dataclass import MISSING, fields
 from ledger.domain.events import AnyReleaseEvent, EventImported, InstallationEvent
 from ledger.domain.ledger_events import LEDGER_CLASSES, AnyEvent, LedgerEvent
 from ledger.domain.reason import Reason, Rule
-from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run, StagedRecord
+from ledger.domain.records import (
+    Context,
+    InstallationFacts,
+    OpenAttempt,
+    Output,
+    PackageRecord,
+    PlannedStep,
+    Run,
+    StagedRecord,
+)
 from ledger.domain.tables import Tables
 from ledger.errors import EvidenceError
 
@@ -117,6 +126,7 @@ _CODECS: Mapping[object, tuple[Encode, Decode]] = {
     PackageRecord: (_record_to, PackageRecord.from_record),
     PackageRecord | None: (_record_to, PackageRecord.from_record),
     StagedRecord | None: (_record_to, StagedRecord.from_record),
+    OpenAttempt | None: (_record_to, OpenAttempt.from_record),
 }
 _ENVELOPE_FIELDS = frozenset({"originator_id", "originator_version", "context"})
 

@@ -14,7 +14,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
 from ledger.domain.event_codec import TOPICS, UnknownTopicError
-from ledger.domain.events import InstallationRegistered, OperationRecovered
+from ledger.domain.events import InstallationRegistered, OperationRecovered, SpoolBegun
 from ledger.domain.ledger_events import GuardFound, ImportForm, LedgerImported, TipAccepted
 from ledger.domain.reason import Rule
 from ledger.domain.records import Driver, Kind, Resolution, StepKind, Verb
@@ -33,6 +33,7 @@ _CHOICES: Mapping[str, type[StrEnum]] = {
 }
 _CHOICES_OF: Mapping[tuple[type, str], type[StrEnum]] = {
     (InstallationRegistered, "kind"): Kind,
+    (SpoolBegun, "kind"): Kind,
     (OperationRecovered, "result"): Resolution,
     (TipAccepted, "found"): GuardFound,
     (LedgerImported, "form"): ImportForm,

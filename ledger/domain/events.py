@@ -11,7 +11,16 @@ from typing import ClassVar
 
 from ledger.dataclass import dataclass
 from ledger.domain.reason import Reason
-from ledger.domain.records import Context, InstallationFacts, Output, PackageRecord, PlannedStep, Run, StagedRecord
+from ledger.domain.records import (
+    Context,
+    InstallationFacts,
+    OpenAttempt,
+    Output,
+    PackageRecord,
+    PlannedStep,
+    Run,
+    StagedRecord,
+)
 from ledger.domain.tables import Tables
 
 
@@ -292,6 +301,29 @@ class FleetTurnTaken(InstallationEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpoolBegun(InstallationEvent):
+    """A host that cannot reach the ledger of its fleet goes on with an installation in a ledger of its own.
+
+    What the host knew of the installation is that of version *continues_version* of its stream in the ledger
+    *continues_origin*; *continues_checkpoint* are the lines of the newest note of that ledger that it knew. It is the
+    first event of the stream there, and changes nothing where it stands behind that version.
+    """
+
+    TOPIC = "emqx.release.spool_begun.v1"
+
+    kind: str
+    root: str
+    facts: InstallationFacts
+    tables: Tables
+    booted: str
+    run: Run
+    open_attempt: OpenAttempt | None = None
+    continues_origin: str
+    continues_version: int
+    continues_checkpoint: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventImported(InstallationEvent):
     """An event of another ledger, carried byte for byte in the stream that it belongs to (``imported.py``).
 
@@ -327,4 +359,5 @@ AnyReleaseEvent = (
     | InstallationMoved
     | InstallationUnregistered
     | FleetTurnTaken
+    | SpoolBegun
 )

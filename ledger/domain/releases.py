@@ -28,6 +28,7 @@ from ledger.domain.events import (
     ReleaseMadePermanent,
     ReleaseUninstalled,
     ReleaseUnpacked,
+    SpoolBegun,
 )
 from ledger.domain.records import InstallationFacts, Kind, OpenAttempt, Run, Verb
 from ledger.domain.tables import Tables
@@ -70,6 +71,8 @@ def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  
     if isinstance(event, InstallationRegistered):
         return _registered(event)
     if node is None:
+        if isinstance(event, SpoolBegun):
+            return _with(_registered(event), open_attempt=event.open_attempt)
         raise StreamStartError(event.originator_id)
     version = event.originator_version
     match event:
@@ -93,7 +96,7 @@ def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  
             return _with(_stepped(node, version, event.after), booted=event.booted, run=event.run)
         case DriftObserved():
             return _with(node, version=version, tables=event.found, booted=event.booted, run=event.run)
-        case NoteAdded() | FleetTurnTaken():
+        case NoteAdded() | FleetTurnTaken() | SpoolBegun():
             return _with(node, version=version)
         case InstallationMoved():
             return _with(node, version=version, node=event.context.node or node.node, root=event.root)
@@ -122,7 +125,7 @@ def _with(value: _Frozen, **changed: object) -> _Frozen:
     return copy
 
 
-def _registered(event: InstallationRegistered) -> NodeReleases:
+def _registered(event: InstallationRegistered | SpoolBegun) -> NodeReleases:
     return NodeReleases(
         id=event.originator_id,
         version=event.originator_version,

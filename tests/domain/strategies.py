@@ -15,6 +15,7 @@ from ledger.domain.records import (
     Driver,
     InstallationFacts,
     Kind,
+    OpenAttempt,
     Output,
     PackageRecord,
     PlannedStep,
@@ -80,6 +81,17 @@ runs = st.builds(Run, boot_id=words, started_at=words, generation=words, os_pid=
 packages = st.builds(PackageRecord, name=words, size=numbers, sha256=digests, signature=words)
 staged = st.builds(StagedRecord, erts=words, files=numbers, files_sha256=digests)
 steps = st.builds(PlannedStep, step=st.sampled_from(StepKind).map(str), vsn=patch_vsns)
+open_attempts = st.builds(
+    OpenAttempt,
+    attempt=words,
+    verb=st.sampled_from(Verb),
+    to=st.none() | patch_vsns,
+    plan=st.lists(steps, max_size=3).map(tuple),
+    done=numbers,
+    package=st.none() | packages,
+    staged=st.none() | staged,
+    options=st.lists(words, max_size=2).map(tuple),
+)
 reasons = st.builds(Reason, st.sampled_from(Rule), words, words, words)
 outputs = st.builds(Output, output_sha256=digests, output_bytes=numbers, excerpt=st.none() | some_words)
 _known = st.none() | words
@@ -135,6 +147,7 @@ _BY_TYPE: dict[object, st.SearchStrategy[object]] = {
     PackageRecord: packages,
     PackageRecord | None: st.none() | packages,
     StagedRecord | None: st.none() | staged,
+    OpenAttempt | None: st.none() | open_attempts,
 }
 
 

@@ -28,6 +28,7 @@ from ledger.domain.ledger_events import (
 from ledger.domain.outcomes import Turn
 from ledger.domain.records import Context, PackageRecord
 from ledger.domain.releases import table_digest
+from ledger.domain.spooling import decide_spool
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import hash_leaf
 from ledger.tlog.note import sign_note
@@ -111,9 +112,11 @@ def _closing(world: _Events) -> Iterator[AnyEvent]:
     yield NoteAdded(
         **place, originator_version=node.version + 1, context=context, event_id=about, kind="note", text=text
     )
+    spool = decide_spool(node, context=context, origin="fleet.example.com/<spool>", note=None)
+    yield replace(spool, originator_version=node.version + 2)
     yield InstallationMoved(
         **place,
-        originator_version=node.version + 2,
+        originator_version=node.version + 3,
         context=replace(context, node="emqx@c"),
         driver="embedded",
         former_node=node.node,
@@ -122,12 +125,12 @@ def _closing(world: _Events) -> Iterator[AnyEvent]:
     )
     yield InstallationUnregistered(
         **place,
-        originator_version=node.version + 3,
+        originator_version=node.version + 4,
         context=context,
         root="/opt/<emqx>",
         table_sha256=table_digest(node.tables),
     )
-    yield from _of_ledger(replace(context, node=None, reason="a reason"), first=len(world.events) + 3)
+    yield from _of_ledger(replace(context, node=None, reason="a reason"), first=len(world.events) + 4)
 
 
 def _of_ledger(context: Context, *, first: int) -> Iterator[AnyEvent]:
