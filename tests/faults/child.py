@@ -1,4 +1,8 @@
-"""One command in a child of this process, with everything loaded already, and at most one broken call."""
+"""One command in a child of this process, with everything loaded already, and at most one broken call.
+
+One that nothing breaks and nobody counts runs in this process: to copy what a child touches takes
+several times as long as most commands do.
+"""
 
 import importlib
 import json
@@ -6,9 +10,12 @@ import os
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import cryptography.hazmat.primitives.asymmetric.ed25519  # noqa: F401 # as `load_all` says
 
@@ -71,6 +78,25 @@ def run(
     return Ran(
         os.waitstatus_to_exitcode(status), out.read_text(), err.read_text(), tuple(Call(*call) for call in calls)
     )
+
+
+def run_here(arguments: Sequence[str], *, environ: Mapping[str, str]) -> Ran:
+    """Run the command line in this process."""
+    load_all()
+    out, err, trace = StringIO(), StringIO(), sys.gettrace()
+    sys.settrace(None)  # as in a child
+    try:
+        with (
+            open(os.devnull, encoding="utf-8") as nothing,  # noqa: PTH123 # it is no path
+            patch.dict(os.environ, environ, clear=True),
+            patch.object(sys, "stdin", nothing),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            code = main(list(arguments))
+    finally:
+        sys.settrace(trace)
+    return Ran(code, out.getvalue(), err.getvalue())
 
 
 def _live(arguments: list[str], environ: Mapping[str, str], files: tuple[Path, Path, Path], watch: Watch) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from demo.emqx_installation import make_installation
 from demo.emqx_package import make_package
 from demo.emqx_tree import ReleaseSpec
-from tests.faults.child import Ran, run
+from tests.faults.child import Ran, run, run_here
 from tests.faults.disk_calls import Fault, Kind
 
 STATED = ("--edition", "ce", "--os", "ubuntu20.04")
@@ -71,11 +71,12 @@ class Host:
         }
 
     def run(self, *arguments: str, fault: Fault | None = None, counted: bool = False) -> Ran:
-        """Run one command in a child of this process."""
+        """Run one command, in a child of this process where it is broken or its calls are counted."""
+        if not (counted or fault):
+            return run_here(arguments, environ=self.environ)
         streams = self.folder / "streams"
         streams.mkdir(exist_ok=True)
-        folders = self.watched if counted or fault else ()
-        return run(arguments, environ=self.environ, streams=streams, folders=folders, fault=fault)
+        return run(arguments, environ=self.environ, streams=streams, folders=self.watched, fault=fault)
 
     def do(self, *arguments: str) -> None:
         """Run a command that must succeed."""
