@@ -10,7 +10,7 @@ uses. Every command that changes or registers goes through ``at_work``.
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ledger.application.audit_report import AuditReport, Level
     from ledger.application.audit_source import HeldNote
     from ledger.application.doubtful_tip import DoubtfulTip
+    from ledger.application.importing import Original
+    from ledger.application.record_ports import Disclosure
     from ledger.application.release_ledger import ReleaseLedger
     from ledger.domain.ledger_events import AnyEvent
     from ledger.domain.releases import NodeReleases
@@ -66,16 +68,25 @@ class RecordOfCommand:
         self._after = after
         self.grown = False  # whether this command has recorded anything, or tried to
 
-    def record(self, events: "Sequence[AnyEvent]") -> tuple[int, ...]:
-        """Append *events* in one commit and return their leaf indexes."""
+    def record(self, events: "Sequence[AnyEvent]", *, private: "Sequence[Disclosure]" = ()) -> tuple[int, ...]:
+        """Append *events* in one commit and return their leaf indexes; *private* is kept with them."""
         self.grown = self.grown or bool(events)
-        indexes = self._ledger.record(events, disclosures=self._identity.disclosures)
+        indexes = self._ledger.record(events, disclosures=(*self._identity.disclosures, *private))
         self._after()
         return indexes
 
     def releases(self, stream: str) -> "NodeReleases":
         """Return the fold of a stream."""
         return self._ledger.releases(stream)
+
+    @property
+    def origin(self) -> str:
+        """The name of the ledger."""
+        return self._ledger.origin
+
+    def stored(self, stream: str) -> "Iterator[AnyEvent]":
+        """Return the events of a stream as they are stored: an imported one as what carries it."""
+        return self._ledger.stored(stream)
 
     def version(self, stream: str) -> int:
         """Return the version of the last event of a stream, 0 where it has none."""
@@ -302,6 +313,19 @@ def anchored_notes(settings: "Settings", policy: "Policy") -> "tuple[HeldNote, .
     from ledger.adapters.audit_anchors import notes_in_files  # noqa: PLC0415 # as the module says
 
     return tuple(notes_in_files(settings.anchors.value, policy=policy))
+
+
+def original_at(
+    path: Path, *, policy: "Policy | None", moves: bool = False, progress: Callable[[int, int], None]
+) -> "AbstractContextManager[Original]":
+    """Return what gives the log at *path*, verified, to be imported; it *moves* where it goes on elsewhere.
+
+    Raises: SourceServedError; when it is opened, SourceFailedError, SourceUndecidedError, PartMissingError,
+    PartWrongError.
+    """
+    from ledger.adapters.import_source import open_original  # noqa: PLC0415 # as the module says
+
+    return open_original(path, policy=policy, moves=moves, progress=progress)
 
 
 def tip_desk(folder: Path) -> "TipDesk":

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "note": "Write a note or a correction beside an event.",
     "key": "Name the keys by which the history is verified.",
     "witness": "Let others hold the history, or hold that of others.",
+    "import": "Bring the history of another ledger into this one, with its proofs.",
     "export": "Write evidence that others can check, or a listing.",
     "report": "Write a report for auditors, one HTML file that checks itself.",
     "recover": "Close an attempt that was interrupted.",

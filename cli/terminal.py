@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _PROGRESS_FROM_BYTES = 8 * 1024 * 1024
+_PROGRESS_FROM_EVENTS = 2_000
 
 
 class Terminal:
@@ -79,21 +80,34 @@ class Terminal:
 
     def progress(self, done: int, total: int) -> None:
         """Show how many of *total* bytes are done, on a terminal and for what takes a while."""
-        if not self._bars or total < _PROGRESS_FROM_BYTES:
+        self._show(done, total, least=_PROGRESS_FROM_BYTES)
+
+    def count(self, done: int, total: int) -> None:
+        """Show how many of *total* events are done, as ``progress`` does."""
+        self._show(done, total, least=_PROGRESS_FROM_EVENTS)
+
+    def _show(self, done: int, total: int, *, least: int) -> None:
+        if not self._bars or total < least:
             return
         if self._progress is None:
-            self._begin_progress(total)
+            self._begin_progress(total, in_bytes=least == _PROGRESS_FROM_BYTES)
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done)
         if done >= total:
             self._end_progress()
 
-    def _begin_progress(self, total: int) -> None:
+    def _begin_progress(self, total: int, *, in_bytes: bool) -> None:
         from rich.console import Console  # noqa: PLC0415 # only a long unpacking on a terminal pays for it
-        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415 # as above
+        from rich.progress import (  # noqa: PLC0415 # as above
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TimeRemainingColumn,
+        )
 
         console = Console(file=self.err, no_color=self.no_color or None)
-        columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        columns = (BarColumn(), DownloadColumn() if in_bytes else MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True)
         self._task = self._progress.add_task("", total=total)
         self._progress.start()

@@ -13,6 +13,7 @@ from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_source import StoredDisclosure
 from ledger.dataclass import replace
 from ledger.domain.canonical import NotCanonicalError, parse_canonical
+from ledger.domain.imported import with_carried
 
 _COMMITMENT = re.compile(rb'"[a-z_]+_commit":"([0-9a-f]{64})"')
 _NONE = "no personal value was there to be compared with its commitment"
@@ -52,5 +53,5 @@ def _is_canonical(value: bytes) -> bool:
 
 
 def _unspoken(stored: Sequence[StoredDisclosure], leaves: Iterable[bytes]) -> Iterator[str]:
-    spoken = {commitment.decode() for leaf in leaves for commitment in _COMMITMENT.findall(leaf)}
+    spoken = {name.decode() for leaf in leaves for each in with_carried(leaf) for name in _COMMITMENT.findall(each)}
     return (row.commitment for row in stored if row.commitment not in spoken)

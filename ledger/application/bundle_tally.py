@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ledger.domain.imported import with_carried
+
 _COMMITMENT = re.compile(rb'"([a-z_]+_commit)":"([0-9a-f]{64})"')
 _SIGNED = b'"auth":"ssh_signature"'
 
@@ -29,8 +31,9 @@ class Tally:
         self.first = index if self.first is None else self.first
         self.last = index
         self.signed += _SIGNED in leaf
-        for member, commitment in _COMMITMENT.findall(leaf):
-            self._commitments.setdefault(member.decode(), set()).add(commitment.decode())
+        for each in with_carried(leaf):
+            for member, commitment in _COMMITMENT.findall(each):
+                self._commitments.setdefault(member.decode(), set()).add(commitment.decode())
 
     def disclose(self, commitment: str) -> bool:
         """Note that the value behind *commitment* goes along; tell whether an event has it at all."""

@@ -18,7 +18,7 @@ from eventsourcing.persistence import Recording as StoredRecording
 from eventsourcing.utils import Environment, EnvType
 
 from ledger.application.record_ports import Disclosure, LogMapper, LogRecorder, LogStore, Recording
-from ledger.domain.envelope import Recorded
+from ledger.domain.envelope import Recorded, unseal_event
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.ledger_events import AnyEvent
 from ledger.domain.releases import NodeReleases, evolve
@@ -106,6 +106,11 @@ class ReleaseLedger(Application[str]):
         self._recording = recording
         super().__init__(env)
 
+    @property
+    def origin(self) -> str:
+        """The name of the ledger."""
+        return self._recording.origin
+
     def record(
         self, events: Sequence[AnyEvent], *, disclosures: Sequence[Disclosure] = (), commit_id: str | None = None
     ) -> tuple[int, ...]:
@@ -149,6 +154,13 @@ class ReleaseLedger(Application[str]):
         except AggregateNotFoundError as exc:
             raise UnknownStreamError(stream) from exc
         return cast("_Folded", folded)
+
+    def stored(self, stream: str) -> Iterator[AnyEvent]:
+        """Yield the events of one stream as they are stored: an imported one as what carries it.
+
+        Raises: what reading a stored event raises.
+        """
+        return map(unseal_event, self._log.select_states(stream, gt=None, lte=None, desc=False, limit=None))
 
     def verify_tail(self) -> None:
         """Hold the newest events against what was signed, in this writer's turn.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ledger.application.audit import Asked, audit
 from ledger.application.audit_disclosures import read_disclosures
+from ledger.application.audit_imports import ImportCheck
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_sample import audit_sample
 from ledger.application.audit_source import LogSource, SampleSource
@@ -27,7 +28,8 @@ def verify_log(source: LogSource, *, trust: Trust, asked: Asked | None = None) -
     if not native or report.first:
         report = _without_meaning(report, asked=level is Level.MEANING)
     else:
-        report = read_meaning(report, _events(source, report.size))
+        imports = ImportCheck(trust)
+        report = imports.told(read_meaning(report, imports.followed(_events(source, report.size))))
     return _with_disclosures(report, source) if native else report
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ledger.dataclass import replace
 from ledger.domain.canonical import STRING_LIMIT
-from ledger.domain.envelope import SIZE_LIMIT, unseal_event
+from ledger.domain.envelope import SIZE_LIMIT, unseal, unseal_event
 from ledger.domain.events import EventImported
 from ledger.domain.ledger_events import AnyEvent, AnyImported, LedgerEventImported
 from ledger.errors import EvidenceError
@@ -27,6 +27,7 @@ CARRIERS = frozenset({EventImported.TOPIC, LedgerEventImported.TOPIC})
 
 _ROOM = 48_000  # leaves place for a note with three kinds of signatures, a reason, and the envelope
 _DASH = "\N{EM DASH} "
+_CARRIERS = tuple(f'"type":"{topic}"'.encode() for topic in CARRIERS)
 
 
 class CarrierError(EvidenceError):
@@ -94,6 +95,17 @@ def carried_event(event: AnyImported) -> AnyEvent:
     if original.originator_id != event.originator_id:
         raise CarrierError(f"it stands in another stream than the {original.originator_id!a} of its leaf")
     return replace(original, originator_version=event.originator_version)
+
+
+def with_carried(leaf: bytes) -> Iterator[bytes]:
+    """Yield *leaf* and the leaves that lie in it, one in the other; a carrier that cannot be read ends them."""
+    yield leaf
+    while any(topic in leaf for topic in _CARRIERS):
+        try:
+            leaf = carried_leaf(unseal(leaf).envelope["data"])
+        except (EvidenceError, KeyError, AttributeError):
+            return
+        yield leaf
 
 
 def note_lines(note: bytes) -> tuple[str, ...]:

@@ -1,0 +1,139 @@
+"""Importing, from the command line: another ledger's history comes into this one, with its proofs.
+
+JSON, schema ``release-ledger/import/1``: ``origin``, ``form``, ``first`` (its first event that was
+new), ``tree_size`` and ``root`` of the source, ``imported`` (how many events were recorded),
+``streams`` (of the installations that the source has), ``disclosed`` (personal values that came along), and
+``first_event`` and ``last_event`` where they stand, absent where nothing was new.
+"""
+
+import json
+from pathlib import Path
+
+from cli import bootstrap
+from cli.changing import catch_up, why
+from cli.options import LeaveOptions
+from cli.outside import held_outside
+from cli.plain_text import plain
+from cli.session import Session
+from cli.verifying import TwoTrustsError, UnreadablePolicyError
+from ledger.application.importing import ContextOf, Import, Imported, Original
+from ledger.dataclass import dataclass
+from ledger.domain.ledger_events import ImportForm
+from ledger.domain.records import Context
+from ledger.errors import UsageError
+from ledger.tlog.policy import Log, Policy
+from ledger.tlog.policy_file import parse_policy
+from ledger.tlog.vkey import Vkey
+
+SCHEMA = "release-ledger/import/1"
+
+
+class SourceMissingError(UsageError):
+    """There is nothing to import where it was looked for."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"there is nothing to import at {source}",
+            fact="it does not exist, or this user may not look there",
+            hint="name the folder of a ledger, or a bundle (folder or zip)",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is imported, and whom one trusts for it."""
+
+    source: str
+    policy: str | None
+    vkey: str | None
+
+
+def import_asked(asked: Asked, options: LeaveOptions, *, session: Session) -> int:
+    """Verify the source, record what is new of it, and say so; return the exit code.
+
+    Raises: TwoTrustsError, SourceMissingError; the errors of the source, of ``Import``, and of recording.
+    """
+    path, policy = Path(asked.source), _policy(asked)
+    if not path.exists():
+        raise SourceMissingError(asked.source)
+    with bootstrap.original_at(path, policy=policy, progress=session.terminal.count) as original:
+        imported = record_import(original, options, session=session)
+    tell_import(imported, ImportForm.IMPORT, session)
+    return 0
+
+
+def record_import(original: Original, options: LeaveOptions, *, session: Session) -> Imported:
+    """Record what is new of *original* in the ledger of the session.
+
+    Raises: as ``import_asked``.
+    """
+    reason, ticket = why(options, session)
+    try:
+        with (
+            held_outside(session) as outside,
+            bootstrap.open_record(session.settings.ledger.value, after=outside.hand_over) as (record, identity),
+        ):
+            run = Import(original, record, into=record.origin)
+            record.verify_tail()
+            context = Context(actor=identity.actor, source=identity.source, reason=reason, ticket=ticket)
+            return run.run(context=_contexts(context), progress=session.terminal.count)
+    finally:
+        catch_up(session)
+
+
+def _contexts(context: Context) -> ContextOf:
+    """Return what gives the context of an event by its node."""
+
+    def of(node: str | None) -> Context:
+        return Context(
+            actor=context.actor, source=context.source, node=node, reason=context.reason, ticket=context.ticket
+        )
+
+    return of
+
+
+def tell_import(imported: Imported, form: ImportForm, session: Session) -> None:
+    """Say what was imported."""
+    count = len(imported.streams)
+    of = f"{imported.size} events of {imported.origin}, {count} installation{'' if count == 1 else 's'}"
+    new = imported.size - imported.first
+    if new:
+        session.terminal.say(plain(f"Imported: {new} of {of}"))
+        session.terminal.say(f"Root: {imported.root.hex()}")
+    else:
+        session.terminal.say(plain(f"Nothing to import: all {of}, are there already"))
+    if imported.disclosed:
+        session.terminal.say(f"Personal values that came along: {imported.disclosed}")
+    if session.json:
+        session.terminal.write(json.dumps(as_record(imported, form), separators=(",", ":")) + "\n")
+
+
+def as_record(imported: Imported, form: ImportForm) -> dict[str, object]:
+    """Return what JSON says of an import."""
+    record: dict[str, object] = {
+        "schema": SCHEMA,
+        "origin": imported.origin,
+        "form": str(form),
+        "first": imported.first,
+        "tree_size": imported.size,
+        "root": imported.root.hex(),
+        "imported": imported.size - imported.first,
+        "streams": imported.streams,
+        "disclosed": imported.disclosed,
+    }
+    if imported.events:
+        record |= {"first_event": imported.events[0], "last_event": imported.events[-1]}
+    return record
+
+
+def _policy(asked: Asked) -> Policy | None:
+    if asked.policy is not None and asked.vkey is not None:
+        raise TwoTrustsError
+    if asked.vkey is not None:
+        return Policy((Log(Vkey.parse(asked.vkey)),), (), (), None)
+    if asked.policy is None:
+        return None
+    try:
+        return parse_policy(Path(asked.policy).read_bytes())
+    except OSError as exc:
+        raise UnreadablePolicyError(asked.policy, exc) from exc
