@@ -333,9 +333,9 @@ def tip_desk(folder: Path) -> "TipDesk":
 
     Raises: the errors of opening a ledger.
     """
-    from ledger.adapters.tip_desk import TipDesk  # noqa: PLC0415 # as the module says
+    from ledger.adapters.tip_desk import desk_at  # noqa: PLC0415 # as the module says
 
-    return TipDesk(folder)
+    return desk_at(folder)
 
 
 def auditor_state(path: Path) -> "AuditState":

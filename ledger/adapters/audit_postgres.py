@@ -6,13 +6,13 @@ fetched from a cursor of the server, some thousand rows at a time: memory stays 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count, groupby, zip_longest
 from typing import Any
 
 import psycopg
 
-from ledger.adapters.postgres_errors import error_of
+from ledger.adapters.postgres_errors import ConnectionLostError, error_of, translated
 from ledger.adapters.postgres_server import Connection, reached
 from ledger.application.audit_source import (
     HeldNote,
@@ -165,16 +165,16 @@ def open_served(address: str) -> Iterator[PostgresSource]:
 
     Raises: PartMissingError where it cannot be read as a ledger.
     """
-    try:
-        with reached(address) as connection:
-            # A long verification must not be taken for a host that froze inside an append.
-            connection.execute("SET idle_in_transaction_session_timeout = 0")
-            with connection.transaction():
+    with ExitStack() as opened:
+        try:
+            connection = opened.enter_context(reached(address))
+            with translated(address):
+                # A long verification must not be taken for a host that froze inside an append.
+                connection.execute("SET idle_in_transaction_session_timeout = 0")
+                opened.enter_context(connection.transaction())
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                yield PostgresSource(connection, address=address)
-    except PartMissingError:
-        raise
-    except LedgerError as exc:
-        if isinstance(exc, PartWrongError):
-            raise
-        raise PartMissingError(address, fact=f"{exc}: {exc.fact}") from exc
+        except ConnectionLostError as exc:
+            raise PartMissingError(address, fact=str(exc)) from exc
+        except LedgerError as exc:
+            raise PartMissingError(address, fact=f"{exc}: {exc.fact}") from exc
+        yield PostgresSource(connection, address=address)

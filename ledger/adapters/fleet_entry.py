@@ -2,7 +2,8 @@
 
 The guard comes before the enrolment: a host whose key is enrolled and whose guard is gone has lost
 it, and is not given another. What the guard of a joining host holds is the newest note of a host
-that is enrolled, over a tree whose root is that of the stored leaves.
+that is enrolled, over a tree whose root is that of the stored leaves. A guard that is there stays: a
+key that is no longer enrolled was lost with the end of the ledger, by a restore of its database.
 """
 
 import time
@@ -56,6 +57,8 @@ def _is_enrolled(address: str, signer: HostSigner, place: HostPlace) -> bool:
         if str(signer.key.vkey) in enrolled:
             return True
         signer.learn([Vkey.parse(text) for text in enrolled])
+        if place.guard.read() is not None:
+            return False
         c.execute("SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1")
         newest = c.fetchone()
         place.guard.swap(newest[1] if newest else place.empty_note())

@@ -139,11 +139,12 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
         *,
         signer: FleetSigner | None = None,
         guard: Guard | None = None,
+        tree: FleetTree | None = None,
         pauses: Sequence[float] = PAUSES,
     ) -> None:
         super().__init__(datastore)
         self._guard = guard
-        self._tree = FleetTree(signer, guard) if signer and guard else None
+        self._tree = tree or (FleetTree(signer, guard) if signer and guard else None)
         self._pauses = pauses
 
     def create_table(self) -> None:

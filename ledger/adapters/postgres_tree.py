@@ -5,6 +5,9 @@ by the host that wrote it, and a tip guard that is behind is what other hosts' c
 moved on where its root is a prefix of the tree and every newer checkpoint is signed by a host's
 key (evidence.md 5.4). In an append that is held in memory until the commit, whose note the guard
 gets anyway: two replacements of a file take longer than the commit itself.
+
+Of the commits past a guard one at most is by its own host, which a crash leaves. More of them were
+made without this guard: it was put back from a backup, or somebody else has the key of this host.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +22,7 @@ from ledger.adapters.tip_guard import (
     CheckpointDiffersError,
     GuardStuckError,
     TipLostError,
+    TipPassedError,
     TipRewrittenError,
     TipRollbackError,
     open_guard,
@@ -160,7 +164,7 @@ class FleetTree:
             raise ReadBackError("a tile")
         if root is not None and tree.root(appended.old_size) != root:
             raise TipRewrittenError(appended.old_size)
-        note = self._sign(Checkpoint(self._signer.name, appended.size, appended.root))
+        note = self.signed(Checkpoint(self._signer.name, appended.size, appended.root))
         connection.execute("INSERT INTO log_checkpoint VALUES (%s, %s)", (appended.size, note))
         # Of use only where the guard holds this note, which is after the commit.
         self._saw(Checkpoint(self._signer.name, appended.size, appended.root), note, held=note)
@@ -173,6 +177,17 @@ class FleetTree:
         """
         verifiers = self._signer.verifiers(Note.parse(note), c)
         return open_checkpoint(note, logs=(self._signer, *verifiers)).checkpoint
+
+    def signed(self, checkpoint: Checkpoint) -> bytes:
+        """Return the note of *checkpoint* by this host.
+
+        Raises: ReadBackError.
+        """
+        text = checkpoint.encode()
+        note = Note(text, (Signature(self._signer.name, self._signer.key_id, self._signer.sign(text)),)).encode()
+        if open_checkpoint(note, logs=(self._signer,)).checkpoint != checkpoint:
+            raise ReadBackError("the signed note")
+        return note
 
     def _open_guard(self, held: bytes, c: Cursor) -> Checkpoint:
         with suppress(FormatError):
@@ -207,14 +222,18 @@ class FleetTree:
             raise TipRollbackError(known.size, stored=head.size)
         if root_of_size(known.size, reader=head.tiles) != known.root:
             raise TipRewrittenError(known.size)
-        newest, own, ours = known, False, (self._signer.name, self._signer.key_id)
+        newest, own, ours = known, 0, (self._signer.name, self._signer.key_id)
         for stored, note in head.newer:
             newest = self.open(note, c)
             if newest.size != stored:
                 raise CheckpointDiffersError(head.size, signed=stored)
-            own = own or any((line.name, line.key_id) == ours for line in Note.parse(note).signatures)
+            own += any((line.name, line.key_id) == ours for line in Note.parse(note).signatures)
+        if own > 1:
+            raise TipPassedError(known.size, stored=head.size)
         if own:
             self._guard.advance(head.note)  # a command broke off behind a commit of this host
+        elif newest is not known:
+            self._guard.pass_over(head.note)
         return newest
 
     def _move_guard(self, note: bytes) -> None:
@@ -223,13 +242,6 @@ class FleetTree:
                 self._guard.swap(note)
         except FailedError as exc:
             raise GuardStuckError(exc) from exc
-
-    def _sign(self, checkpoint: Checkpoint) -> bytes:
-        text = checkpoint.encode()
-        note = Note(text, (Signature(self._signer.name, self._signer.key_id, self._signer.sign(text)),)).encode()
-        if open_checkpoint(note, logs=(self._signer,)).checkpoint != checkpoint:
-            raise ReadBackError("the signed note")
-        return note
 
 
 def _require_read_back(tail: Cursor, states: Sequence[bytes]) -> None:

@@ -5,7 +5,7 @@ note is the one that was signed before, so nothing that a break leaves contradic
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,35 +21,45 @@ from ledger.adapters.sqlite import LedgerDatastore, LedgerRecorder
 from ledger.adapters.tip_guard import TipLostError
 from ledger.application.audit_source import LogSource, PartMissingError
 from ledger.application.audit_walk import SourceTiles
-from ledger.application.refill import Loss, LostCommit, RefillDiffersError, RefillShortError, lost_commits
-from ledger.dataclass import dataclass
+from ledger.application.refill import (
+    Loss,
+    LostCommit,
+    RefillDiffersError,
+    Refilled,
+    RefillOvertakenError,
+    RefillShortError,
+    lost_commits,
+)
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.note import SignatureError
 from ledger.tlog.tree_builder import TreeBuilder
 
-
-@dataclass(frozen=True, kw_only=True)
-class Refilled:
-    """What came back: the events from *first* on, up to the tree of *size* with *root*."""
-
-    first: int
-    size: int
-    root: bytes
+Opened = Callable[[bytes], Checkpoint]
+"""What opens a note that the ledger signed."""
 
 
-class _HeldBack:
+class HeldBack:
     """A tip guard for the time of a refill: the real one is ahead of the database (a ``record_ports.Guard``)."""
 
     def __init__(self, note: bytes | None) -> None:
         self._note = note
 
     def read(self) -> bytes | None:
+        """Return the note up to which it came back."""
         return self._note
 
     def swap(self, note: bytes) -> None:
+        """Take the note of what came back."""
         self._note = note
 
     advance = swap
+
+    def pass_over(self, note: bytes) -> None:  # noqa: ARG002 # whatever it is
+        """Refuse commits of other hosts: behind them the lost events have no place.
+
+        Raises: RefillOvertakenError.
+        """
+        raise RefillOvertakenError
 
 
 def refill(places: LedgerFolder, bundle: Path, *, wait: float) -> Refilled:
@@ -59,25 +69,33 @@ def refill(places: LedgerFolder, bundle: Path, *, wait: float) -> Refilled:
     PartWrongError; the errors of the store, of the key and of the guard.
     """
     key = places.read_key()
-    with places.turn.hold("recover --refill", wait=wait), _record(bundle) as source:
+
+    def opened(note: bytes) -> Checkpoint:
+        return open_checkpoint(note, logs=(key,)).checkpoint
+
+    with places.turn.hold("recover --refill", wait=wait), record_at(bundle) as source:
         with open_source(places.database) as own:
-            newest = _newest(own)
+            newest = newest_note(own)
             guarded = places.guard.read()
             if guarded is None:
                 raise TipLostError(own.size())
-            note = _newest(source) or b""
-            loss = _loss(own, key, (guarded, note))
+            note = newest_note(source) or b""
+            loss = loss_of(own, key.origin, opened=opened, notes=(guarded, note))
             builder = TreeBuilder.resume(loss.size, reader=SourceTiles(own))
-        _require_left(newest, key, builder)
+        require_left(newest, opened, builder)
         commits = lost_commits(source, loss, builder)
         _write(places, key, commits, newest=newest)
-        if open_checkpoint(guarded, logs=(key,)).checkpoint.size < loss.end:
+        if opened(guarded).size < loss.end:
             places.guard.swap(note)
     return Refilled(first=loss.size, size=loss.end, root=builder.root())
 
 
 @contextmanager
-def _record(path: Path) -> Iterator[LogSource]:
+def record_at(path: Path) -> Iterator[LogSource]:
+    """Give the record at *path*, a bundle or another copy of the database.
+
+    Raises: PartMissingError, PartWrongError.
+    """
     database = database_of(path)
     if database is not None:
         with open_source(database) as source:
@@ -90,25 +108,33 @@ def _record(path: Path) -> Iterator[LogSource]:
         yield found
 
 
-def _newest(source: LogSource) -> bytes | None:
+def newest_note(source: LogSource) -> bytes | None:
+    """Return the newest note of a record."""
     return next(iter(deque((note for _, note in source.checkpoints(-1)), maxlen=1)), None)
 
 
-def _loss(own: LogSource, key: LogKey, notes: tuple[bytes, bytes]) -> Loss:
+def loss_of(own: LogSource, origin: str, *, opened: Opened, notes: tuple[bytes, bytes]) -> Loss:
+    """Return what the ledger *own* lost by what its guard and the record that is offered say, *notes* in this order.
+
+    Raises: RefillDiffersError, RefillShortError; FormatError.
+    """
     size = own.size() or 0
     try:
-        signed = tuple(open_checkpoint(note, logs=(key,)).checkpoint for note in notes)
+        signed = tuple(map(opened, notes))
     except SignatureError as exc:
         raise RefillDiffersError("its checkpoint", f"{exc}: {exc.fact}") from exc
     guarded, offered = signed
     if offered.size < guarded.size > size:
         raise RefillShortError(offered.size, guarded=guarded.size)
-    return Loss(origin=key.origin, size=size, signed=signed, versions=own.versions_before(size) or {})
+    return Loss(origin=origin, size=size, signed=signed, versions=own.versions_before(size) or {})
 
 
-def _require_left(newest: bytes | None, key: LogKey, builder: TreeBuilder) -> None:
-    """Require that what is left is the tree that was signed for it."""
-    left: Checkpoint | None = open_checkpoint(newest, logs=(key,)).checkpoint if newest is not None else None
+def require_left(newest: bytes | None, opened: Opened, builder: TreeBuilder) -> None:
+    """Require that what is left is the tree that was signed for it.
+
+    Raises: RefillDiffersError; SignatureError, FormatError.
+    """
+    left = opened(newest) if newest is not None else None
     if (left.size, left.root) != (builder.size, builder.root()) if left else builder.size:
         raise RefillDiffersError("what is left", "its tree is not that of its newest checkpoint; run `verify`")
 
@@ -116,7 +142,7 @@ def _require_left(newest: bytes | None, key: LogKey, builder: TreeBuilder) -> No
 def _write(places: LedgerFolder, key: LogKey, commits: tuple[LostCommit, ...], *, newest: bytes | None) -> None:
     datastore = LedgerDatastore(places.database)
     try:
-        recorder = LedgerRecorder(datastore, signer=key, guard=_HeldBack(newest))
+        recorder = LedgerRecorder(datastore, signer=key, guard=HeldBack(newest))
         for commit in commits:
             events = [StoredEvent(row.stream, row.version, row.topic, row.state) for row in commit.rows]
             recorder.insert_events(events, commit_id=commit.commit_id)

@@ -13,11 +13,12 @@ own: whoever removes a guard once more must not find a way past the record.
 
 from collections import deque
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from ledger.adapters.audit_sqlite import SqliteSource, open_source
 from ledger.adapters.durable import make_folder
-from ledger.adapters.ledger_folder import open_folder
-from ledger.adapters.refill import Refilled, refill
+from ledger.adapters.ledger_folder import LedgerFolder, open_folder
+from ledger.adapters.refill import refill
 from ledger.adapters.tip_guard import (
     Tip,
     TipDamagedError,
@@ -28,18 +29,27 @@ from ledger.adapters.tip_guard import (
 )
 from ledger.application.audit_walk import SourceTiles
 from ledger.application.doubtful_tip import DoubtfulTip
+from ledger.application.refill import Refilled
 from ledger.domain.ledger_events import GuardFound
 from ledger.tlog.checkpoint import open_checkpoint
 from ledger.tlog.tiled_tree import root_of_size
+
+if TYPE_CHECKING:
+    from ledger.adapters.postgres_place import HostPlace
 
 _PRIVATE = 0o700
 
 
 class TipDesk:
-    """The tip of the ledger in *folder*."""
+    """The tip of the ledger in *places*."""
 
-    def __init__(self, folder: Path) -> None:
-        self._places = open_folder(folder)
+    def __init__(self, places: LedgerFolder) -> None:
+        self._places = places
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other hosts record in this ledger as well."""
+        return self._places.address is not None
 
     def doubt(self) -> DoubtfulTip | None:
         """Return what is in doubt about the tip; None where its guard vouches for it, or nothing is recorded.
@@ -70,12 +80,12 @@ class TipDesk:
         place = places.tip / "tip"
         return DoubtfulTip(found=found, newest=newest, tip=tip, held=held, guarded=guarded, place=place)
 
-    def refill(self, bundle: Path, *, wait: float) -> Refilled:
-        """Put back what was lost, from *bundle*.
+    def refill(self, source: str, *, wait: float) -> Refilled:
+        """Put back what was lost, from the bundle or the copy at *source*.
 
         Raises: the errors of ``ledger.adapters.refill``.
         """
-        return refill(self._places, bundle, wait=wait)
+        return refill(self._places, Path(source), wait=wait)
 
     def make_room(self) -> None:
         """Make the folder of the guard where it is gone.
@@ -83,6 +93,19 @@ class TipDesk:
         Raises: WriteFailedError.
         """
         make_folder(self._places.tip.resolve(), mode=_PRIVATE)
+
+
+def desk_at(folder: Path) -> TipDesk:
+    """Return what mends the tip of the ledger in *folder*.
+
+    Raises: the errors of opening a ledger.
+    """
+    places = open_folder(folder)
+    if places.address is None:
+        return TipDesk(places)
+    from ledger.adapters.fleet_tip import FleetTipDesk  # noqa: PLC0415 # a ledger in a folder needs no libpq
+
+    return FleetTipDesk(cast("HostPlace", places))
 
 
 def _newest(source: SqliteSource) -> bytes | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.adapters.durable import replace_file
 from ledger.adapters.plain_file import FileNotReadError, read_if_there
-from ledger.application.doubtful_tip import DoubtfulTip
+from ledger.application.doubtful_tip import DoubtfulTip, TipMovedError
 from ledger.dataclass import dataclass
 from ledger.errors import EvidenceError, FailedError, UsageError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
@@ -143,19 +143,6 @@ class CheckpointDiffersError(TipError):
         self.size, self.signed = size, signed
 
 
-class TipMovedError(EvidenceError):
-    """Ledger or guard are not what was verified."""
-
-    kind = "undecided"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the ledger or its tip guard changed while its tip was accepted",
-            fact="they are not what was verified; nothing was recorded",
-            hint="find out who writes to them, then run the command again: it verifies anew",
-        )
-
-
 class GuardBehindError(FailedError):
     """A commit is recorded and the guard could not follow; the next commit lets it catch up."""
 
@@ -221,6 +208,9 @@ class TipGuard:
             raise GuardStuckError(exc) from exc
         self.advanced = True
 
+    def pass_over(self, note: bytes) -> None:
+        """Let commits of other hosts lie between what this guard holds and *note*: it follows with the next commit."""
+
     def vouching_for(self, doubt: DoubtfulTip) -> "TipGuard":
         """Return this guard while the acceptance of a tip is recorded."""
         return AcceptedTip(doubt)
@@ -244,6 +234,13 @@ class AcceptedTip(TipGuard):
 
     def advance(self, note: bytes) -> None:  # noqa: ARG002 # of a commit that nobody verified
         """Refuse to follow a commit that came after the verification.
+
+        Raises: TipMovedError.
+        """
+        raise TipMovedError
+
+    def pass_over(self, note: bytes) -> None:  # noqa: ARG002 # as above
+        """Refuse commits of other hosts after the verification, of which the acceptance would say nothing.
 
         Raises: TipMovedError.
         """

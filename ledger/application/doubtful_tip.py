@@ -5,7 +5,21 @@ from pathlib import Path
 
 from ledger.dataclass import dataclass
 from ledger.domain.ledger_events import GuardFound
+from ledger.errors import EvidenceError
 from ledger.tlog.checkpoint import Checkpoint
+
+
+class TipMovedError(EvidenceError):
+    """Ledger or guard are not what was verified."""
+
+    kind = "undecided"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the ledger or its tip guard changed while its tip was accepted",
+            fact="they are not what was verified; nothing was recorded",
+            hint="find out who writes to them, then run the command again: it verifies anew",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

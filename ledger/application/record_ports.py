@@ -45,6 +45,10 @@ class Guard(Protocol):
         """Catch up by one commit after a crash; whoever wired the guard says so to the user."""
         ...
 
+    def pass_over(self, note: bytes) -> None:
+        """Let commits of other hosts lie between what it holds and *note*, or raise where none may."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:

@@ -55,6 +55,17 @@ class RefillDiffersError(EvidenceError):
         )
 
 
+class RefillOvertakenError(RefusedError):
+    """Another host records in the ledger that is refilled."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another host has recorded in the ledger while it was refilled",
+            fact="behind its events the lost ones have no place; of these nothing more was written",
+            hint="stop all hosts, keep their tip guards, and restore the database once more",
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Loss:
     """What a ledger lost: it ends at *size*, in the tree *builder*; *signed* are newer checkpoints of its own key.
@@ -71,6 +82,15 @@ class Loss:
     def end(self) -> int:
         """The newest size that was signed."""
         return max((checkpoint.size for checkpoint in self.signed), default=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refilled:
+    """What came back: the events from *first* on, up to the tree of *size* with *root*."""
+
+    first: int
+    size: int
+    root: bytes
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,24 @@ def test_a_tip_is_accepted_only_if_the_witness_knows_of_no_more(watched: Lab, *,
         assert alarm_of(watched).exists()
 
 
+def test_what_came_back_is_not_built_upon_where_the_witness_has_more(watched: Lab, tmp_path: Path) -> None:
+    """Guard and bundle are older than what was cosigned: another event behind them would be a fork for ever."""
+    guard = watched.folder / "ledger.tip" / "tip"
+    assert watched.run("unpack", "4.4.1", *WHY).code == 0
+    held, size = guard.read_bytes(), events_of(watched)
+    assert watched.run("export", "-o", str(tmp_path / "bundle.zip")).code == 0  # an event, which the witness has
+    assert watched.run("witness", "submit").code == 0
+    cut_back(watched, 1)
+    guard.write_bytes(held)
+
+    refilled = watched.run("recover", "--refill", str(tmp_path / "bundle.zip"))
+
+    assert refilled.code == 6
+    assert refilled.err.count("the witness has cosigned size") == 1
+    assert events_of(watched) == size
+    assert alarm_of(watched).exists()
+
+
 def test_an_alarm_that_stands_is_shown_and_keeps_nobody_from_reading(accused: Lab) -> None:
     alarm = alarm_of(accused)
 
