@@ -22,7 +22,7 @@ from cli.options import Everywhere
 from cli.plain_text import plain
 
 FILES = ":files"
-_EVENTS = 12
+_EVENTS, _PLANS = 12, 12
 _OF_FILES = frozenset({"FOLDER", "DIR", "FILE", "PATH", "PLACE", "[BUNDLE]", "CHECKPOINT"})
 _OF_EVENTS = frozenset({"EVENT", "WHEN", "A", "B"})
 
@@ -90,6 +90,8 @@ def _values(parameter: Parameter, before: Sequence[str], environ: Mapping[str, s
         yield from _events(_folder(before, environ))
     elif form == "NAME" and "--node" in getattr(parameter.declared, "names", ()):
         yield from ((node, root) for node, root in _rows(_folder(before, environ), "SELECT node, root FROM node"))
+    elif form in {"PLAN", "[PLAN]"}:
+        yield from _plans(_folder(before, environ))
     elif form == "[TOPIC]":
         from cli.topics import TOPICS  # noqa: PLC0415 # only who completes a topic pays for it
 
@@ -130,6 +132,13 @@ def _events(folder: str | None) -> Iterator[Candidate]:
         about = f"{moment[:19]}Z {words}"
         yield f"last~{back}" if back else "last", about
         yield str(number), about
+
+
+def _plans(folder: str | None) -> Iterator[Candidate]:
+    plans = (
+        f"SELECT plan, recorded_at, words FROM history WHERE type = 'fleet_planned' ORDER BY idx DESC LIMIT {_PLANS}"  # noqa: S608 # our own number
+    )
+    yield from ((plan, f"{moment[:19]}Z {words}") for plan, moment, words in _rows(folder, plans))
 
 
 def _rows(folder: str | None, statement: str) -> list[Any]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from cli import bootstrap
 from cli.error_report import as_json, as_text
-from cli.plain_text import plain
 from ledger.application.nobody_outside import NobodyOutside
 
 if TYPE_CHECKING:
@@ -63,7 +62,4 @@ def _finish(outside: "Outside", session: "Session", *, idle: bool) -> None:
         outside.hand_over(patient=True)
     for late in outside.late:
         if not late.alarm:
-            session.terminal.complain(
-                f"warning: {plain(late.sink)} does not hold the newest events: "
-                f"{plain(str(late.error))} ({plain(late.error.fact)})\n"
-            )
+            session.terminal.warn(f"{late.sink} does not hold the newest events: {late.error} ({late.error.fact})")

@@ -10,7 +10,7 @@ from cli.changing import catch_up, why
 from cli.exit_codes import DIFFERENT, DONE
 from cli.options import LeaveOptions
 from cli.outside import held_outside
-from cli.reading import Answer, ask, matched
+from cli.reading import Moment, as_then, ask, matched
 from cli.session import Session
 from cli.table import table_text
 from ledger.domain.ledger_events import LEDGER_STREAM, FleetNodesExcused
@@ -18,7 +18,6 @@ from ledger.domain.outcomes import Turn
 from ledger.domain.records import Context
 from ledger.errors import UsageError
 from projections.fleet import NodeProgress, Progress, StoredPlan, Wave, progress_of, stored_plan, turn_of
-from projections.roots import root_of
 from projections.view import View
 
 SCHEMA, EXCUSED_SCHEMA = "release-ledger/fleet_status/1", "release-ledger/fleet_excuse/1"
@@ -55,7 +54,7 @@ class _Found(NamedTuple):
 
     stored: StoredPlan
     waves: tuple[Wave, ...]
-    answer: Answer
+    moment: Moment
 
     @property
     def finished(self) -> bool:
@@ -63,14 +62,14 @@ class _Found(NamedTuple):
         return all(wave.complete for wave in self.waves)
 
 
-def show_progress(plan: str | None, *, session: Session) -> int:
-    """Print how far the plan is; return the exit code, 7 while it is not finished.
+def show_progress(plan: str | None, *, at: str | None = None, session: Session) -> int:
+    """Print how far the plan is, or was at the moment *at*; return the exit code, 7 while it is not finished.
 
-    Raises: NoSuchPlanError, PlanPartsError; the errors of reading a ledger.
+    Raises: NoSuchPlanError, PlanPartsError, WhenError, NoSuchEventError; the errors of reading a ledger.
     """
-    found = ask(session, lambda view, ledger: _found(view, ledger, plan))
+    found = ask(session, lambda view, ledger: _found(view, ledger, plan, at))
     session.terminal.write(_as_json(found) if session.json else _as_text(found, session))
-    session.terminal.advise(found.answer.rests_on)
+    session.terminal.advise(found.moment.in_words)
     return DONE if found.finished else DIFFERENT
 
 
@@ -118,9 +117,10 @@ def own_turn(plan: str, *, stream: str, vsn: str, session: Session) -> Turn:
     return ask(session, lambda view, ledger: turn_of(view, ledger, plan, stream=stream, vsn=vsn), shared=False)
 
 
-def _found(view: View, ledger: sqlite3.Connection, plan: str | None) -> _Found:
-    stored, size = stored_plan(view, ledger, plan), view.size()
-    return _Found(stored, progress_of(view, stored), Answer((), size, root_of(ledger, size)))
+def _found(view: View, ledger: sqlite3.Connection, plan: str | None, at: str | None) -> _Found:
+    then, moment = as_then(view, ledger, at)
+    stored = stored_plan(then, ledger, plan)
+    return _Found(stored, progress_of(then, stored), moment)
 
 
 def _excused(
@@ -166,9 +166,6 @@ def _named(waves: Sequence[Wave]) -> Iterator[tuple[str, ...]]:
 
 def _as_json(found: _Found) -> str:
     plan, stored = found.stored.plan, found.stored
-    as_of: dict[str, object] = {"tree_size": found.answer.size}
-    if found.answer.root:
-        as_of["root"] = found.answer.root
     record: dict[str, object] = {
         "schema": SCHEMA,
         "plan": plan.id,
@@ -187,7 +184,7 @@ def _as_json(found: _Found) -> str:
             }
             for wave in found.waves
         ],
-        "as_of": as_of,
+        "as_of": dict(found.moment.record),
     }
     return json.dumps(record, separators=(",", ":")) + "\n"
 

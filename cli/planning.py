@@ -91,7 +91,7 @@ def plan_fleet(vsn: str, wanted: FleetOptions, *, session: Session) -> int:
     unchecked = sorted({rule for node in judged.every for rule in node.unchecked})
     if unchecked or not packages:
         rules = ", ".join(unchecked) if packages else "edition, otp-major, os, arch: no --package was named"
-        session.terminal.complain(f"warning: not checked: {rules}\n")
+        session.terminal.warn(f"not checked: {rules}")
     if made.event is not None:
         session.terminal.advise(f"recorded as event {made.event}")
         session.terminal.advise(f"hint: each host in its turn: `release-ledger upgrade {vsn} --plan {made.plan.id}`")

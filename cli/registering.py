@@ -188,14 +188,12 @@ def _lines(done: _Done) -> Iterator[str]:
 
 def _warn(done: _Done, session: Session) -> None:
     if done.other_ledger is not None:
-        session.terminal.complain(
-            f"warning: this installation named another ledger before: {plain(done.other_ledger)}\n"
-        )
+        session.terminal.warn(f"this installation named another ledger before: {done.other_ledger}")
     recorded = done.registration.node.facts.to_record()
     late = [name for name, value in done.stated.to_record().items() if recorded.get(name) != value]
     if done.registration.event is None and late:
-        session.terminal.complain(
-            f"warning: not taken: {', '.join(late)}; what an installation is was recorded when it was registered\n"
+        session.terminal.warn(
+            f"not taken: {', '.join(late)}; what an installation is was recorded when it was registered"
         )
 
 

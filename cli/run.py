@@ -49,6 +49,6 @@ def _failed(error: LedgerError, terminal: Terminal) -> int:
 def _written(code: int, terminal: Terminal, *, changes: bool) -> int:
     if terminal.lost is None or terminal.reader_left:
         return code
-    terminal.complain(f"warning: the output could not be written: {terminal.lost.strerror}\n")
+    terminal.warn(f"the output could not be written: {terminal.lost.strerror}")
     # A change that is done stays done: its exit code speaks of the node.
     return USAGE if code == DONE and not changes else code

@@ -16,6 +16,7 @@ from cli.plain_text import plain
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+WARNING_SCHEMA = "release-ledger/warning/1"
 _PROGRESS_FROM_BYTES = 8 * 1024 * 1024
 _PROGRESS_FROM_EVENTS = 2_000
 
@@ -67,6 +68,16 @@ class Terminal:
         """Print advice on stderr, where somebody reads it."""
         if self._talkative:
             self.complain(f"{plain(text)}\n")
+
+    def warn(self, text: str) -> None:
+        """Print a warning on stderr; with ``--json`` it is JSON, as errors are."""
+        if self.json:
+            import json  # noqa: PLC0415 # next to no command warns
+
+            told = {"schema": WARNING_SCHEMA, "message": plain(text)}
+            self.complain(json.dumps(told, separators=(",", ":")) + "\n")
+        else:
+            self.complain(f"warning: {plain(text)}\n")
 
     def complain(self, text: str) -> None:
         """Write *text*, which is safe to show, to stderr."""

@@ -11,6 +11,7 @@ from typing import Annotated
 from cli.declared import Argument
 from cli.fleet_options import FleetOptions
 from cli.options import ReasonOption, TicketOption, VsnArgument
+from cli.read_options import ReadOptions
 from cli.session import Session
 
 EXAMPLE = "fleet status"
@@ -24,11 +25,11 @@ def plan(vsn: VsnArgument, *, wanted: FleetOptions, session: Session) -> int:
     return plan_fleet(vsn, wanted, session=session)
 
 
-def status(plan: PlanArgument = None, *, session: Session) -> int:
+def status(plan: PlanArgument = None, *, read: ReadOptions, session: Session) -> int:
     """Say of each wave how many nodes are how far; exit 7 while it is not finished."""
     from cli.plan_progress import show_progress  # noqa: PLC0415 # as above
 
-    return show_progress(plan, session=session)
+    return show_progress(plan, at=read.at, session=session)
 
 
 def excuse(

@@ -59,6 +59,17 @@ def test_events_come_from_the_ledger_newest_first(used: Lab) -> None:
     assert "upgrade 4.4.1 completed" in complete(["show", "last"], used.variables)
 
 
+def test_plans_of_a_fleet_are_completed_newest_first(used: Lab) -> None:
+    made = [
+        used.run("fleet", "plan", vsn, "--json", "--reason", "CVE fix").json["plan"] for vsn in ("4.4.16", "4.4.17")
+    ]
+
+    assert candidates(used, "fleet", "status", "") == made[::-1]
+    assert candidates(used, "fleet", "excuse", made[0][:6]) == made[:1]
+    assert candidates(used, "upgrade", "4.4.16", "--plan", made[1][:6]) == made[1:]
+    assert candidates(used, "upgrade", "4.4.16", f"--plan={made[1][:6]}") == [f"--plan={made[1]}"]
+
+
 def test_nodes_choices_topics_types_and_files_are_completed(used: Lab) -> None:
     (node,) = candidates(used, "versions", "--node", "")
 

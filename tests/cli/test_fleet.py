@@ -194,6 +194,31 @@ def test_what_was_not_checked_is_said(fleet: Lab) -> None:
     assert answer.err == "warning: not checked: edition, otp-major, os, arch: no --package was named\n"
 
 
+def test_a_warning_is_json_where_json_was_asked_for(fleet: Lab) -> None:
+    """As errors are."""
+    answer = fleet.run("fleet", "plan", "4.4.16", "--dry-run", "--json")
+
+    Draft202012Validator(schema_of("warning")).validate(json.loads(answer.err))
+    assert json.loads(answer.err)["message"].startswith("not checked: edition, otp-major")
+
+
+def test_how_far_a_plan_was_can_be_asked_of_any_moment(fleet: Lab) -> None:
+    """PRODUCT section 4: reads take ``--at WHEN``."""
+    plan = made(fleet, "--waves", "1", "--reason", "CVE fix")
+    before = str(plan["event"] + 3)
+    fleet.run("upgrade", "4.4.16", "--plan", plan["plan"], "--node", node_name(1))
+    later = made(fleet, "--waves", "1", "--reason", "once more")
+    fleet.run("fleet", "excuse", plan["plan"], "--node", node_name(2), "--reason", "its host is away")
+
+    then, now = fleet.run("fleet", "status", "--at", before, "--json"), progress(fleet, plan["plan"])
+    assert then.code == 7
+    assert then.json["plan"] == plan["plan"] != later["plan"]
+    assert then.json["as_of"]["tree_size"] == plan["event"] + 4
+    assert progress(fleet, "--at", before) == {node_name(1): "behind", node_name(2): "waiting", node_name(3): "waiting"}
+    assert now == {node_name(1): "done", node_name(2): "excused", node_name(3): "behind"}
+    assert fleet.run("fleet", "status", "--at", "0").code == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
