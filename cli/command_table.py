@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
     "report": "Write a report for auditors, one HTML file that checks itself.",
     "recover": "Close an attempt that was interrupted.",
     "verify": "Verify the history, a bundle, or a log of other software.",
+    "follow": "Keep the views of a ledger in PostgreSQL up to date.",
     "completion": "Print the script that completes commands in a shell.",
     "help": "Explain a topic or a command.",
 }
