@@ -65,7 +65,7 @@ class RecoverOptions(Group):
         Option(
             "--refill",
             metavar="BUNDLE",
-            help="A ledger restored from an old copy: take the events it lost from this bundle or copy.",
+            help="A ledger restored from an old copy: take the events it lost from this bundle, copy or replica.",
         ),
     ] = None
     accept_tip: Annotated[
