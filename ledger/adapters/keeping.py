@@ -31,6 +31,8 @@ def keeping_of(folder: Path, *, stored: int, newest: bytes | None, group: str | 
         keeping = replace(keeping, guarded=guarded)
         if note is not None and newest is not None and guarded == stored and not _same_tree(note, newest):
             keeping = replace(keeping, guard_fault="it holds another tree than the ledger")
+        elif places.address and guarded is not None and guarded < stored:
+            keeping = replace(keeping, others_wrote=_others_wrote(places))
     except (LedgerError, FormatError, OSError) as exc:
         keeping = replace(keeping, guard_fault=_words(exc))
     if group is None:
@@ -49,6 +51,17 @@ def group_fault(places: LedgerFolder, group: str) -> str:
         if status.st_gid != gid or status.st_mode & wanted != wanted:
             return f"{path} is not readable for {group}"
     return ""
+
+
+def _others_wrote(places: LedgerFolder) -> bool:
+    """Tell whether what lies past the guard of this host is by other hosts, and continues what the guard holds.
+
+    Raises: the errors of ``fleet_tip``.
+    """
+    from ledger.adapters.fleet_tip import FleetTipDesk  # noqa: PLC0415 # a ledger in a folder needs no libpq
+    from ledger.adapters.postgres_place import HostPlace  # noqa: PLC0415 # as above
+
+    return isinstance(places, HostPlace) and FleetTipDesk(places).doubt() is None
 
 
 def _same_tree(note: bytes, other: bytes) -> bool:

@@ -80,13 +80,17 @@ class Clocks:
 
 @dataclass(frozen=True, kw_only=True)
 class Keeping:
-    """How the ledger is kept: its key, its tip guard, who else holds it; a *fault* is what stands against it."""
+    """How the ledger is kept: its key, its tip guard, who else holds it; a *fault* is what stands against it.
+
+    *others_wrote*: what lies past the guard is by other hosts, and continues what it holds.
+    """
 
     key: str
     key_fault: str = ""
     guarded: int | None = None
     stored: int = 0
     guard_fault: str = ""
+    others_wrote: bool = False
     held: int | None = None
     since: str | None = None
     holders: tuple[str, ...] = field(default=())
@@ -223,6 +227,8 @@ def _guard(keeping: Keeping) -> Point:
         return Point("tip guard", keeping.guard_fault, Verdict.FAULT, "run `release-ledger verify`")
     if keeping.guarded != keeping.stored:
         value = f"holds {keeping.guarded or 0} of {keeping.stored} events"
+        if keeping.others_wrote:
+            return Point("tip guard", f"{value}; other hosts wrote the rest, and the next commit here follows them")
         return Point("tip guard", value, Verdict.FAULT, "run `release-ledger verify`")
     return Point("tip guard", f"holds all {keeping.stored} events")
 

@@ -14,11 +14,17 @@ from ledger.adapters.postgres_server import create_ledger
 from ledger.application.anchor_ports import Receipt, SignedTip
 from ledger.application.anchoring import Outside, TooFewHoldersError, unheld
 from ledger.tlog.note import UnverifiedNoteError
+from ledger.tlog.vkey import Vkey
 from ledger.tlog.witness_reply import WitnessAheadError, WitnessForkError
 from tests.anchors.lab import RunningWitness, running_witness
+from tests.cli.lab import Lab
 from tests.fakes.recording import installed
 from tests.postgres.hosts import Host, change, cut_to, guarded, host_at
 from tests.postgres.server import Server
+from tests.postgres.test_command_line import hosts as labs
+from tests.postgres.test_command_line import pattern
+
+__all__ = ["labs", "pattern"]
 
 
 @pytest.fixture(scope="module")
@@ -229,3 +235,31 @@ def test_a_connection_that_broke_is_made_again(hosts: tuple[Host, Host]) -> None
         holders.outside.hand_over()
 
         assert holders.outside.late == ()
+
+
+def test_the_command_line_tells_what_is_held_outside_and_demands_it(
+    labs: tuple[Lab, Lab], witness: RunningWitness
+) -> None:
+    """`check` and `verify` say how many events nobody outside holds, and since when; policy can demand holders."""
+    one, two = labs
+    (settings,) = Path(one.variables["RELEASE_LEDGER_TIP_GUARD"]).glob("*/config.toml")
+
+    added = one.run("witness", "add", "w1", str(witness.vkey), witness.url)
+    keys = [line.rpartition(": ")[2] for line in added.out.splitlines()[1:]]
+    for key in keys:
+        witness.trust(Vkey.parse(key))
+    submitted = one.run("witness", "submit")
+    settings.write_text('[policy]\nholders = 2\nanchors = ["file:/nonexistent/notes"]\n', encoding="ascii")
+    refused = one.run("upgrade", "4.4.16", "--yes")
+    settings.write_text("[policy]\nholders = 1\n", encoding="ascii")
+    changed = one.run("upgrade", "4.4.16", "--yes")
+    two.run("note", "0", "seen")
+    points = {point["point"]: point for point in one.run("check", "--json").json["points"]}
+    verified = one.run("verify", "--json").json["held_outside"]
+
+    assert len(keys) == 2
+    assert (submitted.code, refused.code, changed.code, changed.err) == (0, 2, 0, "")
+    assert submitted.out.splitlines()[-1] == "held outside: 2 of 2"
+    assert (verified["by"], verified["missing"]) == (["w1"], 1)
+    assert verified["since"] in points["held outside"]["value"]
+    assert points["tip guard"]["verdict"] == "ok", points["tip guard"]
