@@ -219,7 +219,7 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
         """
         if self._tree is not None:
             with self.datastore.transaction(commit=False) as c:
-                self._tree.verify_tail(c, self._max_notification_id(c) or 0)
+                self._tree.verify_tail(c)
 
     def streams(self) -> tuple[str, ...]:
         """Return the ids of all streams, in the order of their first event."""
@@ -296,8 +296,8 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
             known = _known_commit(c, commit_id, stored_events)
             if known:
                 return known
-            size = self._max_notification_id(c) or 0
-            newest = self._tree.check(c, size) if self._tree else None
+            newest = self._tree.check(c) if self._tree else None
+            size = (newest.size if newest else 0) if self._tree else self._max_notification_id(c) or 0
             leaf_hashes = [hash_leaf(event.state) for event in stored_events]
             self._insert_rows(c, stored_events, leaf_hashes, size)
             c.execute("INSERT INTO log_commit VALUES (?,?,?)", (commit_id, size, size + len(stored_events) - 1))

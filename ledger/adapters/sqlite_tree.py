@@ -31,6 +31,12 @@ from ledger.tlog.tiled_tree import TiledTree, root_of_size
 from ledger.tlog.tiles import WIDTH
 from ledger.tlog.tree_builder import TileRow, append_leaves
 
+# One statement. The rows of events are numbered from 1 without a gap where none lies outside the tree.
+_HEAD = (
+    "SELECT (SELECT MAX(idx) + 1 FROM log_leaf), "
+    "(SELECT MIN(rowid) FROM stored_events), (SELECT MAX(rowid) FROM stored_events), "
+    "(SELECT MAX(size) FROM log_checkpoint), (SELECT note FROM log_checkpoint ORDER BY size DESC LIMIT 1)"
+)
 _TAIL = (
     "SELECT l.idx, e.state, l.leaf_hash FROM log_leaf AS l LEFT JOIN stored_events AS e "
     "USING (originator_id, originator_version) WHERE l.idx >= ? ORDER BY l.idx"
@@ -91,15 +97,14 @@ class TileRows:
     """The tiles in ``log_tile``."""
 
     def __init__(self, cursor: SQLiteCursor) -> None:
-        self._cursor = cursor
+        self._cursor = cursor.sqlite_cursor
 
     def read_tile(self, level: int, n: int, width: int) -> bytes:
         """Return the first *width* hashes of a tile.
 
         Raises: TileMissingError.
         """
-        self._cursor.execute("SELECT hashes FROM log_tile WHERE level = ? AND n = ?", (level, n))
-        row = self._cursor.fetchone()
+        row = self._cursor.execute("SELECT hashes FROM log_tile WHERE level = ? AND n = ?", (level, n)).fetchone()
         if row is None:
             raise TileMissingError(level, n)
         hashes: bytes = row[0][: width * HASH_SIZE]
@@ -107,7 +112,7 @@ class TileRows:
 
     def store(self, row: TileRow) -> None:
         """Write a tile, or let it grow."""
-        tile, cursor = row.tile, self._cursor.sqlite_cursor
+        tile, cursor = row.tile, self._cursor
         cursor.execute("UPDATE log_tile SET hashes = ? WHERE level = ? AND n = ?", (row.hashes, tile.level, tile.n))
         if not cursor.rowcount:
             cursor.execute("INSERT INTO log_tile VALUES (?,?,?)", (tile.level, tile.n, row.hashes))
@@ -119,42 +124,39 @@ class SignedTree:
     def __init__(self, signer: LogSigner, guard: Guard) -> None:
         self._signer = signer
         self._guard = guard
-        self._opened = b""  # the note that was signed last here: it needs no second opening
+        self._opened: tuple[bytes, Checkpoint] | None = None  # the same bytes need no second opening
 
-    def check(self, c: SQLiteCursor, size: int) -> Checkpoint | None:
+    def check(self, c: SQLiteCursor) -> Checkpoint | None:
         """Return the newest checkpoint where database and guard agree; None for an empty ledger.
 
         A guard that a crash left one checkpoint behind is advanced.
         Raises: TipError, as the concrete error for the reason; SignatureError, FormatError.
         """
-        c.execute("SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1")
-        row = c.fetchone()
-        signed = row[0] if row else 0
-        if signed != size:
-            raise CheckpointDiffersError(size, signed=signed)
-        _require_no_others(c, size)
-        if row and not isinstance(row[1], bytes):
-            raise NoteKindError(size)
+        size, note = _read_head(c)
         held = self._guard.read()
-        if row and held == row[1]:
-            return self._vouched(row[1])
         if held is None and size:
             raise TipLostError(size)
-        if held is not None:
+        if held is not None and held != note:
             self._compare(c, held, size)
-        return self._open(row[1]) if row else None
+        if not size:
+            return None
+        if self._opened is None or self._opened[0] != note:
+            self._opened = note, self._vouched(note) if held == note else self._open(note)
+        newest = self._opened[1]
+        if newest.size != size:
+            raise CheckpointDiffersError(size, signed=newest.size)
+        return newest
 
-    def verify_tail(self, c: SQLiteCursor, size: int) -> None:
+    def verify_tail(self, c: SQLiteCursor) -> None:
         """Hold the events of the newest tile against leaves, tiles and the signed checkpoint.
 
         Older events are left to `verify`: what is read here does not grow with the log.
         Raises: LeafAlteredError naming the first bad event; TipError; SignatureError, FormatError.
         """
-        newest = self.check(c, size)
+        newest = self.check(c)
         if newest is None:
             return
-        c.execute("SELECT note FROM log_checkpoint WHERE size = ?", (size,))
-        self._open(c.fetchone()[0])
+        size = newest.size
         first = (size - 1) // WIDTH * WIDTH
         tree = TiledTree(size, reader=TileRows(c))
         if tree.root() != newest.root:
@@ -204,8 +206,6 @@ class SignedTree:
 
         Raises: TipKeyError, TipDamagedError.
         """
-        if note == self._opened:
-            return Checkpoint.parse(Note.parse(note).text)
         try:
             return open_guard(note, log=self._signer)
         except TipForeignError as exc:  # the database has the same note: the key is the one of another ledger
@@ -217,18 +217,34 @@ class SignedTree:
         note = Note(text, (signature,)).encode()
         if self._open(note) != checkpoint:
             raise ReadBackError("the signed note")
-        self._opened = note
+        self._opened = note, checkpoint
         return note
 
     def _open(self, note: bytes) -> Checkpoint:
         return open_checkpoint(note, logs=(self._signer,)).checkpoint
 
 
+def _read_head(c: SQLiteCursor) -> tuple[int, bytes]:
+    """Return the size of the log and its newest note, empty for an empty log.
+
+    Raises: CheckpointDiffersError, EventOutsideError, NoteKindError.
+    """
+    c.execute(_HEAD)
+    leaves, lowest, highest, signed, note = c.fetchone()
+    size = leaves or 0
+    if (signed or 0) != size:
+        raise CheckpointDiffersError(size, signed=signed or 0)
+    if (lowest, highest) != ((1, size) if size else (None, None)):
+        _require_no_others(c, size)
+    if not size:
+        return 0, b""
+    if not isinstance(note, bytes):
+        raise NoteKindError(size)
+    return size, note
+
+
 def _require_no_others(c: SQLiteCursor, size: int) -> None:
-    """Refuse an event without a leaf: a fold would take it for signed. The rows are numbered from 1 without a gap."""
-    c.execute("SELECT (SELECT MIN(rowid) FROM stored_events), (SELECT MAX(rowid) FROM stored_events)")
-    if tuple(c.fetchone()) == ((1, size) if size else (None, None)):
-        return
+    """Refuse an event without a leaf: a fold would take it for signed."""
     c.execute("SELECT COUNT(*) FROM stored_events")
     stored = c.fetchone()[0]
     if stored != size:

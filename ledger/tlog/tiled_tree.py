@@ -6,18 +6,22 @@ and the right edge. The tree trusts its tiles; whoever must not rebuilds them wi
 ``ledger.tlog.tree_builder`` and compares.
 """
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
 from ledger.tlog.merkle import (
     IndexOutsideTreeError,
     SizeOrderError,
+    hash_node,
     hash_range,
     prove_consistency,
     prove_inclusion,
 )
 from ledger.tlog.notation import HASH_SIZE
 from ledger.tlog.tiles import HEIGHT, WIDTH, cut_tile, tile_at_size
+
+_KEPT_FROM = 8 * HASH_SIZE
 
 
 class TileReader(Protocol):
@@ -104,6 +108,15 @@ def root_of_size(size: int, *, reader: TileReader) -> bytes:
 
 def hash_row(row: bytes) -> bytes:
     """Return the root over the joined hashes of a complete subtree (a power of two of them)."""
+    if len(row) > _KEPT_FROM:
+        return _hash_long_row(row)
     while len(row) > HASH_SIZE:
         row = b"".join([sha256(b"\1" + row[at : at + 64]).digest() for at in range(0, len(row), 64)])
     return row
+
+
+# A tree that grows hashes the long rows at its edge again and again: each is known by its bytes.
+@lru_cache(maxsize=64)
+def _hash_long_row(row: bytes) -> bytes:
+    half = len(row) // 2
+    return hash_node(hash_row(row[:half]), hash_row(row[half:]))
