@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "key": "Name the keys by which the history is verified.",
     "witness": "Let others hold the history, or hold that of others.",
     "import": "Bring the history of another ledger into this one, with its proofs.",
+    "move": "Let the ledger of this host go on elsewhere, with all that it holds.",
     "export": "Write evidence that others can check, or a listing.",
     "report": "Write a report for auditors, one HTML file that checks itself.",
     "recover": "Close an attempt that was interrupted.",

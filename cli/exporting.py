@@ -239,7 +239,8 @@ def _tell(exported: _Exported, session: Session) -> None:
     contents = exported.contents
     checkpoint, tally = contents.scope.checkpoint, contents.tally
     if exported.number is None:
-        session.terminal.complain("note: this export is not recorded, because this user cannot write the ledger\n")
+        why_not = "this user cannot write the ledger, or it has moved"
+        session.terminal.complain(f"note: this export is not recorded, because {why_not}\n")
     if not session.json:
         session.terminal.say(f"Exported {tally.entries} of {checkpoint.size} events: {exported.target}")
         if exported.number is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ledger.adapters.bundle_writer import check_target, standing_files, write_file, written_bundle
 from ledger.adapters.ledger_folder import open_folder, places_at
+from ledger.adapters.moved_ledger import has_moved
 from ledger.adapters.signatures import verifier
 from ledger.application.bundle import BundleFile, Contents, checked_checkpoint
 from ledger.application.bundle_manifest import Circumstances, closing_files
@@ -44,12 +45,14 @@ class ExportDesk:
         return checked_checkpoint(note, log=None)
 
     def may_record(self) -> bool:
-        """Tell whether this user can append to the ledger and sign."""
+        """Tell whether this user can append to the ledger and sign, and the ledger has not moved."""
         places = self._places
         try:
             open_folder(places.path)
             places.read_key()
         except LedgerError:
+            return False
+        if not places.address and has_moved(places.database):
             return False
         writes = (places.path, places.tip, *(() if places.address else (places.database,)))
         return all(os.access(path, os.W_OK) for path in writes)

@@ -34,7 +34,7 @@ class SourceServedError(UsageError):
         super().__init__(
             "a ledger in PostgreSQL is not imported as it is",
             fact=f"{path} leads to a server",
-            hint="write a bundle with `release-ledger export --format bundle -o FILE`, and import that",
+            hint="write a bundle with `release-ledger export -o FILE`, and import that",
         )
 
 

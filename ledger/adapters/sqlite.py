@@ -29,6 +29,7 @@ from eventsourcing.sqlite import (
 )
 
 from ledger.adapters.mapper import EnvelopeMapper
+from ledger.adapters.moved_ledger import refuse_moved
 from ledger.adapters.sqlite_errors import translated
 from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, create_statements
 from ledger.adapters.sqlite_tree import SignedTree
@@ -215,11 +216,12 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
     def verify_tail(self) -> None:
         """Hold the newest events against their leaves, tiles, checkpoint and tip guard (PRODUCT section 8).
 
-        Raises: LeafAlteredError, TipError, SignatureError, FormatError.
+        Raises: LeafAlteredError, TipError, SignatureError, FormatError; LedgerMovedError.
         """
         if self._tree is not None:
             with self.datastore.transaction(commit=False) as c:
                 self._tree.verify_tail(c)
+                _refuse_moved(c)
 
     def streams(self) -> tuple[str, ...]:
         """Return the ids of all streams, in the order of their first event."""
@@ -315,11 +317,20 @@ class LedgerRecorder(SQLiteApplicationRecorder, LogRecorder):
     def _insert_rows(
         self, c: SQLiteCursor, events: Sequence[StoredEvent], leaf_hashes: Sequence[bytes], size: int
     ) -> None:
+        _refuse_moved(c)
         places = [(str(event.originator_id), event.originator_version) for event in events]
         rows = [(*place, event.topic, event.state) for place, event in zip(places, events, strict=True)]
         leaves = [(size + at, *place, leaf_hashes[at]) for at, place in enumerate(places)]
         c.executemany(self.insert_events_statement, rows)
         c.executemany("INSERT INTO log_leaf VALUES (?,?,?,?)", leaves)
+
+
+def _refuse_moved(c: SQLiteCursor) -> None:
+    def first_row(statement: str) -> Any:  # noqa: ANN401 # a row of SQLite has what its columns have
+        c.execute(statement)
+        return c.fetchone()
+
+    refuse_moved(first_row)
 
 
 def _known_commit(c: SQLiteCursor, commit_id: str, events: Sequence[StoredEvent]) -> Sequence[int]:

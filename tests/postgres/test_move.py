@@ -1,0 +1,122 @@
+"""A host's ledger goes on in PostgreSQL: nothing is lost, both verify, and a break at any point is finished."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.cli.lab import PROJECT, STATED, Lab, make_lab
+from tests.cli.schemas import schema_of
+from tests.postgres.server import Server
+
+# Kills itself at the n-th of the steps that write something durable: commits, and files of the host.
+DYING = """
+import os, signal, sys
+from ledger.application import importing
+from ledger.application.release_ledger import ReleaseLedger
+from ledger.adapters import fleet_entry, postgres_server
+from cli import drivers
+from cli.app import main
+importing.BATCH = 3
+left = [int(sys.argv[1])]
+def dying(real):
+    def call(*given, **named):
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left[0] -= 1
+        return real(*given, **named)
+    return call
+ReleaseLedger.record = dying(ReleaseLedger.record)
+fleet_entry.create_ledger = dying(fleet_entry.create_ledger)
+fleet_entry.enrol = dying(fleet_entry.enrol)
+drivers.mark_installation = dying(drivers.mark_installation)
+main(sys.argv[2:])
+"""
+
+
+@pytest.fixture(scope="session")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """Return a host with a ledger in a folder, and an upgrade in it."""
+    lab = make_lab(tmp_path_factory.mktemp("pattern"))
+    lab.offer("4.4.1", "4.4.16")
+    return lab
+
+
+@pytest.fixture
+def host(pattern: Lab, tmp_path: Path) -> Lab:
+    places = {"RELEASE_LEDGER_TIP_GUARD": str(tmp_path / "places"), "RELEASE_LEDGER_NODE": "emqx@host"}
+    lab = pattern.copied(tmp_path / "host").having(**places)
+    assert lab.init(*STATED).code == 0
+    assert lab.run("upgrade", "4.4.16", "--yes").code == 0
+    return lab
+
+
+def there(host: Lab, address: str) -> Lab:
+    """Return the host as it goes on."""
+    return host.having(RELEASE_LEDGER=address)
+
+
+def test_a_host_goes_on_in_postgresql_and_both_verify(host: Lab, server: Server, database: str) -> None:
+    address = server.url(database)
+    before = host.run("versions", "--json").json
+    events = len(host.run("log", "--json").out.splitlines())
+    at = json.loads(host.run("log", "--json", "-n", "1").out)["recorded_at"]
+
+    moved = host.run("move", "--to", address, "--reason", "the fleet has a server", "--json")
+
+    assert moved.code == 0, moved.err
+    jsonschema.validate(moved.json, schema_of("move"))
+    assert (moved.json["imported"], moved.json["tree_size"]) == (events + 1, events + 1)
+    new = there(host, address)
+    assert new.run("versions", "--json").json["releases"] == before["releases"]
+    down = new.run("downgrade", "4.4.0", "--yes")
+    assert down.code == 0, down.err
+    assert new.run("versions", "--json", "--at", at).json["releases"] == before["releases"]
+    for lab in (host, new):
+        verified = lab.run("verify")
+        assert verified.code == 0, verified.out + verified.err
+    assert "the ledger moved: it goes on as" in host.run("verify").out
+    assert f"{events + 1} events of {moved.json['origin']} (move, " in new.run("verify").out
+
+
+def test_the_old_ledger_takes_no_change_and_says_where_it_went_on(host: Lab, server: Server, database: str) -> None:
+    address = server.url(database)
+    assert host.run("move", "--to", address).code == 0
+
+    for refused in (host.run("upgrade", "4.4.1", "--yes"), host.run("note", "0", "x"), host.run("downgrade", "4.4.0")):
+        assert refused.code == 2
+        assert "this ledger has moved" in refused.err
+        assert f"--ledger {address}" in refused.err
+    assert host.run("log").code == host.run("versions").code == 0
+    bundle = host.folder / "old.zip"
+    exported = host.run("export", "-o", str(bundle), "--json")
+    assert (exported.code, exported.json["export_recorded"]) == (0, False)
+    again = host.run("move", "--to", address, "--json")
+    assert (again.code, again.json["imported"]) == (0, 0)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5, 6])
+def test_a_move_that_is_killed_is_finished_by_moving_again(
+    host: Lab, server: Server, database: str, steps: int
+) -> None:
+    """Killed before the ledger is made, the key enrolled, the old ledger closed, the commits, the mark in the root."""
+    address = server.url(database)
+    command = [sys.executable, "-c", DYING, str(steps), "move", "--to", address]
+    died = subprocess.run(command, env=host.variables, cwd=PROJECT, check=False, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+
+    moved = host.run("move", "--to", address, "--json")
+
+    assert moved.code == 0, moved.err
+    new = there(host, address)
+    topics = [
+        json.loads(line)["topic"] for line in new.having(RELEASE_LEDGER_NODE="").run("log", "--json").out.splitlines()
+    ]
+    assert topics.count("emqx.ledger.ledger_imported.v1") == 1
+    for lab in (host, new):
+        assert lab.run("verify").code == 0
+    assert new.run("downgrade", "4.4.0", "--yes").code == 0
