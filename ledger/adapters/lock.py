@@ -48,11 +48,15 @@ class LockFileError(UsageError):
 
 
 class FileLock:
-    """A lock on one file; one that is held for moments only is not *signed* with its holder."""
+    """A lock on one file; one that is held for moments only is not *signed* with its holder.
 
-    def __init__(self, path: Path, *, mode: int = 0o644, signed: bool = True) -> None:
+    Several may hold one that is *shared* at once, and nobody else with them.
+    """
+
+    def __init__(self, path: Path, *, mode: int = 0o644, signed: bool = True, shared: bool = False) -> None:
         self._path = path
         self._mode = mode
+        self._how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._write_holder = _write_holder if signed else _write_nothing
 
     @contextmanager
@@ -98,7 +102,7 @@ class FileLock:
     def _take(self, descriptor: int, deadline: float) -> None:
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, self._how | fcntl.LOCK_NB)
             except BlockingIOError as exc:
                 if time.monotonic() >= deadline:
                     raise LockHeldError(self._path, _read_holder(descriptor)) from exc
