@@ -22,9 +22,12 @@ HOST_LEDGER = Path("/var/lib/release-ledger")
 DEFAULT_ROOT = Path("/usr/lib/emqx")
 FILE_NAME = "config.toml"
 DRIVERS = ("auto", "node", "script", "embedded")
+REFUSE, SPOOL = OFFLINE = ("refuse", "spool")
 
 _TEXTS = frozenset({"node", "driver", "root", "group"})
 _POLICY: Mapping[str, type] = {"require_reason": bool, "require_ticket": bool, "holders": int, "anchors": list}
+_FLEET: Mapping[str, type] = {"offline": str}
+_SECTIONS = {"policy": _POLICY, "fleet": _FLEET}
 _WANTED: Mapping[type, str] = {
     str: "a text in quotes",
     bool: "true or false",
@@ -85,6 +88,7 @@ class Settings(NamedTuple):
     require_ticket: Setting[bool]
     holders: Setting[int]
     anchors: Setting[tuple[str, ...]]
+    offline: Setting[str]
     reason: Setting[str | None]
     ticket: Setting[str | None]
 
@@ -114,7 +118,7 @@ def read_settings(
     """
     host = _read(host_folder / FILE_NAME, _TEXTS | _HOST_ONLY)
     folder = _ledger(ledger, environ, host, host_ledger)
-    own = _read(folder.value / FILE_NAME, _TEXTS)
+    own = _read(_linked(folder.value / FILE_NAME), _TEXTS)
 
     def text(name: str, flag: str | None = None) -> Setting[str | None]:
         variable = f"RELEASE_LEDGER_{name.upper()}"
@@ -126,13 +130,9 @@ def read_settings(
 
     anchors = policy("anchors", ())
     driver = text("driver")
-    if driver.value is not None and driver.value not in DRIVERS:
-        raise SettingError(
-            driver.source,
-            f"unknown driver {driver.value!a}",
-            fact=f"drivers: {', '.join(DRIVERS)}",
-            hint="name one of these",
-        )
+    _one_of(DRIVERS, driver, "driver", "drivers")
+    offline = policy("offline", REFUSE)
+    _one_of(OFFLINE, offline, "value of `offline`", "values")
     return Settings(
         ledger=folder,
         node=text("node", node),
@@ -144,6 +144,7 @@ def read_settings(
         require_ticket=policy("require_ticket", default=False),
         holders=policy("holders", 0),
         anchors=Setting(tuple(anchors.value), anchors.source),
+        offline=offline,
         reason=_given(environ.get("RELEASE_LEDGER_REASON"), "RELEASE_LEDGER_REASON") or Setting(None, "default"),
         ticket=_given(environ.get("RELEASE_LEDGER_TICKET"), "RELEASE_LEDGER_TICKET") or Setting(None, "default"),
     )
@@ -219,6 +220,21 @@ def _root(environ: Mapping[str, str], own: _File, host: _File) -> Setting[Path |
     return Setting(DEFAULT_ROOT if _exists(DEFAULT_ROOT) else None, "default")
 
 
+def _one_of(known: tuple[str, ...], setting: Setting[Any], what: str, several: str) -> None:
+    if setting.value is not None and setting.value not in known:
+        raise SettingError(
+            setting.source,
+            f"unknown {what} {setting.value!a}",
+            fact=f"{several}: {', '.join(known)}",
+            hint="name one of these",
+        )
+
+
+def _linked(path: Path) -> Path:
+    """Return where *path* leads: what stands for a ledger in PostgreSQL only links to the settings of this host."""
+    return path.resolve() if os.path.islink(path) else path  # noqa: PTH114 # it says no where it may not look
+
+
 def _given(value: str | None, source: str) -> Setting[Any] | None:
     return Setting(value, source) if value else None
 
@@ -242,16 +258,21 @@ def _read(path: Path, texts: frozenset[str]) -> _File:
         record = tomllib.loads(text)
     except ValueError as exc:  # no UTF-8, or no TOML
         raise SettingError(str(path), "unreadable text", fact=str(exc), hint="mend the file; it is TOML") from exc
-    policy = record.pop("policy", {})
-    if not isinstance(policy, dict):
-        raise SettingError(
-            str(path), "`policy` is no table", fact=f"policy = {policy!r}", hint="write it as a section: [policy]"
-        )
+    sections = {name: record.pop(name, {}) for name in _SECTIONS}
     for name, value in record.items():
-        _check(path, name, value, dict.fromkeys(texts, str), sections=("policy",))
-    for name, value in policy.items():
-        _check(path, name, value, _POLICY)
-    return _File(path, record | policy)
+        _check(path, name, value, dict.fromkeys(texts, str), sections=tuple(_SECTIONS))
+    for section, values in sections.items():
+        if not isinstance(values, dict):
+            raise SettingError(
+                str(path),
+                f"`{section}` is no table",
+                fact=f"{section} = {values!r}",
+                hint=f"write it as a section: [{section}]",
+            )
+        for name, value in values.items():
+            _check(path, name, value, _SECTIONS[section])
+        record |= values
+    return _File(path, record)
 
 
 def _check(path: Path, name: str, value: object, known: Mapping[str, type], *, sections: tuple[str, ...] = ()) -> None:

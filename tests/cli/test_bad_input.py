@@ -231,7 +231,7 @@ def test_a_home_that_is_not_there(bare: Lab) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("colour = 1", "known here: driver, group, node, root, [policy]"),
+        ("colour = 1", "known here: driver, group, node, root, [policy], [fleet]"),
         ("[polcy]\nrequire_reason = true", "did you mean '[policy]'?"),
         ("[policy]\nholders = true", "holders = true"),
         ("[policy]\nrequire_raeson = true", "did you mean 'require_reason'?"),

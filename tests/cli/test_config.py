@@ -36,6 +36,36 @@ def host(tmp_path: Path) -> Host:
     return Host(tmp_path)
 
 
+def test_a_host_goes_on_alone_only_where_its_settings_say_so(host: Host) -> None:
+    """Issue 9, item 6: by policy; the ledger's own settings on a host beat those of the whole host."""
+    host.environ["RELEASE_LEDGER"] = str(host.ledger)
+
+    assert host.settings().offline.value == "refuse"
+    (host.etc / "config.toml").write_text('[fleet]\noffline = "spool"\n')
+    assert host.settings().offline == ("spool", str(host.etc / "config.toml"))
+    (host.ledger / "config.toml").write_text('[policy]\nholders = 0\n[fleet]\noffline = "refuse"\n')
+    assert host.settings().offline == ("refuse", str(host.ledger / "config.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[fleet]\noffline = "spol"', "unknown value of `offline` 'spol'"),
+        ("[fleet]\noffline = true", "is not a text"),
+        ('[fleet]\nofline = "spool"', "unknown setting"),
+        ('offline = "spool"', "unknown setting"),
+        ("fleet = 1", "is no table"),
+    ],
+)
+def test_a_policy_for_being_offline_that_is_misspelt_is_refused(host: Host, text: str, told: str) -> None:
+    (host.etc / "config.toml").write_text(text)
+
+    with pytest.raises(SettingError) as caught:
+        host.settings()
+
+    assert told in str(caught.value)
+
+
 def test_a_flag_beats_the_environment_which_beats_both_files(host: Host) -> None:
     places = [host.etc / "config.toml", host.ledger / "config.toml"]
     seen = []
