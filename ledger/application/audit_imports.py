@@ -61,6 +61,7 @@ class ImportCheck:
         self._logs: dict[str, _Other] = {}
         self._moved: tuple[int, LedgerMoved] | None = None
         self._finding: Finding | None = None
+        self._ended = False
 
     def followed(self, events: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
         """Yield *events*, leaves with their index, up to the first in which something is wrong with an import."""
@@ -70,14 +71,14 @@ class ImportCheck:
                 self._finding = Finding(Level.MEANING, Verdict.FAILED, f"event {index}", fault)
                 return
             yield index, leaf
+        self._ended = True
 
     def told(self, report: AuditReport) -> AuditReport:
-        """Return *report* with what was found."""
-        remarks = (*report.remarks, *self.remarks())
-        if self._finding is None:
-            return replace(report, remarks=remarks)
-        found = (*report.findings, self._finding)
-        return replace(report, remarks=remarks, findings=found, holding=report.holding - {Level.MEANING})
+        """Return *report* with what was found; of imports that were not followed to the end nothing good is said."""
+        if self._finding is not None:
+            found = (*report.findings, self._finding)
+            return replace(report, findings=found, holding=report.holding - {Level.MEANING})
+        return replace(report, remarks=(*report.remarks, *self.remarks())) if self._ended else report
 
     def fault(self, index: int, leaf: bytes) -> str | None:
         """Return what is wrong with the event at *index*, as far as it has to do with imports."""
@@ -128,6 +129,7 @@ class _Other:
         self._inner = ImportCheck(trust)
         self._runs: list[tuple[int, LedgerImported]] = []
         self._keys: tuple[Vkey, ...] = ()
+        self._held = 0
         self._unchecked = 0
 
     def announce(self, index: int, event: LedgerImported) -> None:
@@ -170,10 +172,11 @@ class _Other:
 
     def remarks(self) -> Iterator[str]:
         """Yield what is to be said of this import."""
-        (first, run), size = self._runs[-1], self._builder.size
+        (first, run), size, held = self._runs[-1], self._builder.size, self._held
         by = ", ".join(f"{vkey.name}+{vkey.key_id.hex()}" for vkey in self._keys)
         listed = "of the policy" if self._listed() else "that the import recorded and the policy does not list"
-        told = f"{size} events of {self._origin} ({run.form}, announced by event {first}) have the tree that it signed"
+        many = f"{size} events" if held == size else f"{held} of {size} events"
+        told = f"{many} of {self._origin} ({run.form}, announced by event {first}) have the tree that it signed"
         yield f"{told}, under the key {listed}: {by}"
         if size < run.tree_size:
             yield f"the import of {self._origin} is not finished: {size} of {run.tree_size} events are there"
@@ -231,6 +234,7 @@ class _Other:
             keys = self._listed() or self._keys
             policy = Policy(tuple(map(Log, keys)), (), (), None)
             Trust(policy=policy, primitives=self._trust.primitives).open(due.note)
+            self._held = max(self._held, size)
 
     def _listed(self) -> tuple[Vkey, ...]:
         """Return the keys of this log that the verifier's policy lists."""
