@@ -35,7 +35,7 @@ def add_note(event: str, text: str, *, corrects: bool, session: Session) -> int:
     Raises: EmptyNoteError, CanonicalError, WhenError, NoSuchEventError; the errors of recording.
     """
     lines = _lines(text)
-    noted = ask(session, lambda view, ledger: event_at(ledger, resolve_when(view, event, now=now()).number))
+    noted = ask(session, lambda view, ledger: event_at(ledger, resolve_when(view, event, now=now()).event))
     try:
         with (
             held_outside(session) as outside,

@@ -64,4 +64,5 @@ def versions_live(at: str | None, *, wanted: RowOptions, session: Session) -> in
 
 
 def _folded(_: View, ledger: sqlite3.Connection, answer: Answer) -> _Asked:
-    return _Asked(answer, {node.stream: node_now(ledger, node.stream, stop=answer.size) for node in answer.nodes})
+    size = answer.moment.size
+    return _Asked(answer, {node.stream: node_now(ledger, node.stream, stop=size) for node in answer.nodes})

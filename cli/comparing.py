@@ -23,6 +23,7 @@ from ledger.errors import UsageError
 from projections.catch_up import read_folder
 from projections.history import HistoryFilter, Line
 from projections.nodes import NodeTable
+from projections.position import Position
 from projections.view import View
 from projections.when import resolve_when
 
@@ -51,14 +52,14 @@ class SidesError(UsageError):
 
 
 class Side(NamedTuple):
-    """One of the two: its tables, what happened there, and the notes on it; *number* is the event of a moment."""
+    """One of the two: its tables, what happened there, and the notes on it; *position* is that of a moment."""
 
     kind: str
     title: str
     nodes: tuple[NodeTable, ...]
     lines: tuple[Line, ...]
     notes: Notes
-    number: int = -1
+    position: Position = Position(-1)
 
 
 class Event(NamedTuple):
@@ -118,10 +119,11 @@ def _of_node(view: View, text: str) -> Side:
 
 
 def _of_moment(view: View, _: sqlite3.Connection, text: str, session: Session) -> Side:
-    number = resolve_when(view, text, now=now()).number
+    position = resolve_when(view, text, now=now())
+    number = position.event
     (line,) = view.lines(HistoryFilter(since=number, until=number))
-    nodes = meant(view.nodes(at=number), session)
-    return Side("moment", f"event {number}, {line.recorded_at}", nodes, (), notes_of(view), number)
+    nodes = meant(view.nodes(at=position), session)
+    return Side("moment", f"event {number}, {line.recorded_at}", nodes, (), notes_of(view), position)
 
 
 def _happened(view: View, wanted: HistoryFilter) -> tuple[Line, ...]:
@@ -163,12 +165,20 @@ def _facts(node: NodeTable | None) -> Mapping[str, str]:
 
 def _between(a: Side, b: Side, session: Session) -> Iterator[Event]:
     """Yield what happened after the earlier of two moments, up to the later one, oldest first."""
-    low, high = sorted((a.number, b.number))
-    wanted = HistoryFilter(since=low + 1, until=high, types=_TOLD)
+    low, high = sorted((a.position, b.position), key=lambda at: (at.own, at.moment or "", at.number))
     streams = {node.stream for node in (*a.nodes, *b.nodes)}
-    for line in ask(session, lambda view, _: _happened(view, wanted)):
+    for line in ask(session, lambda view, _: _counted_since(view, low, high)):
         if line.stream in streams:
             yield Event("", line, b.notes)
+
+
+def _counted_since(view: View, low: Position, high: Position) -> tuple[Line, ...]:
+    """Return what happened and counts at one position and not at an earlier one."""
+    if low.moment is None:
+        return _happened(view, HistoryFilter(since=low.number + 1, types=_TOLD, at=high))
+    lines = _happened(view, HistoryFilter(types=_TOLD, at=high))
+    known = view.counted([line.number for line in lines], at=low)
+    return tuple(line for line in lines if line.number not in known)
 
 
 def _apart(a: Side, b: Side) -> Iterator[Event]:

@@ -179,7 +179,7 @@ def _lines(
 ) -> tuple[tuple[Line, ...], tuple[str, ...]]:
     """Return the lines of the events that are wanted, and how they were chosen beside the filters."""
     if asked.event:
-        numbers = sorted({resolve_when(view, text, now=now()).number for text in asked.event})
+        numbers = sorted({resolve_when(view, text, now=now()).event for text in asked.event})
         found = tuple(line for number in numbers for line in view.lines(HistoryFilter(since=number, until=number)))
         return found, tuple(f"event={number}" for number in numbers)
     matching = tuple(_matching(view, wanted, session))

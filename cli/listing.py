@@ -180,6 +180,7 @@ def filter_of(wanted: FilterOptions, view: View, node: str | None) -> HistoryFil
         actor=wanted.actor,
         ticket=wanted.ticket,
         node=node,
+        origin=wanted.origin,
         failed=wanted.failed,
         limit=wanted.limit,
     )

@@ -44,5 +44,6 @@ class FilterOptions(Group):
     vsn: Annotated[str | None, Option("--vsn", metavar="VERSION", help="What concerns this release.")] = None
     actor: Annotated[str | None, Option("--actor", metavar="ID", help="Done by, as in os:1000.")] = None
     ticket: Annotated[str | None, Option("--ticket", metavar="ID", help="Of this ticket.")] = None
+    origin: Annotated[str | None, Option("--origin", metavar="ORIGIN", help="Imported from this ledger.")] = None
     failed: Annotated[bool, Option("--failed", help="What was refused, failed or taken back.")] = False
     limit: Annotated[int | None, Option("-n", metavar="COUNT", help="At most so many.")] = None

@@ -14,6 +14,7 @@ from cli.whom import choose, matching, those
 from projections.catch_up import read_folder, streamed_folder
 from projections.history import HistoryFilter
 from projections.nodes import NodeTable
+from projections.position import Position
 from projections.roots import root_of
 from projections.sqlite import SqliteView
 from projections.view import View
@@ -26,41 +27,40 @@ Ask = Callable[[SqliteView, sqlite3.Connection], _Answer]
 class Moment(NamedTuple):
     """What an answer rests on: the first *size* events, with their root.
 
-    *stamped_later* tells that an event among them carries a later time than was asked for.
+    *stamped_later* tells that an event among them carries a later time than was asked for. With a
+    time in *at* only those of them count that had been recorded by then, here or where they were imported from.
     """
 
     size: int
     root: str | None
     stamped_later: bool = False
+    at: str | None = None
 
     @property
     def in_words(self) -> str:
         """The last event that the answer rests on."""
         root = f", root {self.root}" if self.root else ""
+        by_then = f"; of imported events those that were recorded by {self.at}" if self.at else ""
         late = "; the clock was set back: an event up to it carries a later time" if self.stamped_later else ""
-        return f"as of event {self.size - 1}{root}{late}"
+        return f"as of event {self.size - 1}{root}{by_then}{late}"
 
     @property
     def record(self) -> Mapping[str, object]:
         """The moment for machines, as *as_of*."""
-        return {"tree_size": self.size} | ({"root": self.root} if self.root else {})
+        known = {"tree_size": self.size, "root": self.root, "at": self.at}
+        return {name: value for name, value in known.items() if value}
 
 
 class Answer(NamedTuple):
-    """The tables of nodes and the moment they rest on: *size* events, with their root.
-
-    *stamped_later* tells that an event among them carries a later time than was asked for.
-    """
+    """The tables of nodes and the moment they rest on."""
 
     nodes: tuple[NodeTable, ...]
-    size: int
-    root: str | None
-    stamped_later: bool = False
+    moment: Moment
 
     @property
     def rests_on(self) -> str:
         """The last event that the answer rests on, in words."""
-        return Moment(self.size, self.root, self.stamped_later).in_words
+        return self.moment.in_words
 
 
 def ask(session: Session, question: Ask[_Answer], *, shared: bool = True) -> _Answer:
@@ -87,9 +87,8 @@ def tables_at(session: Session, when: str | None) -> Answer:
     """
 
     def question(view: View, ledger: sqlite3.Connection) -> Answer:
-        moment = moment_of(view, ledger, when)
-        nodes = matched(view.nodes() if when is None else view.nodes(at=moment.size - 1), session)
-        return Answer(nodes, *moment)
+        position, moment = _resolved(view, ledger, when)
+        return Answer(matched(view.nodes(at=position), session), moment)
 
     return ask(session, question)
 
@@ -108,28 +107,31 @@ def one_node(session: Session, when: str | None = None) -> tuple[NodeTable, Mome
     return choose([(node.node, node.stream, node) for node in nodes], session.settings.node.value), moment
 
 
-def moment_of(view: View, ledger: sqlite3.Connection, when: str | None) -> Moment:
-    """Return what an answer of now, or of *when*, rests on.
-
-    Raises: WhenError, NoSuchEventError.
-    """
-    if when is None:
-        return Moment(view.size(), root_of(ledger, view.size()))
-    position = resolve_when(view, when, now=now())
-    return Moment(position.number + 1, root_of(ledger, position.number + 1), position.stamped_later)
+def moment_at(ledger: sqlite3.Connection, position: Position) -> Moment:
+    """Return what an answer at a position rests on."""
+    size = position.number + 1
+    return Moment(size, root_of(ledger, size), position.stamped_later, position.moment)
 
 
 def as_then(view: View, ledger: sqlite3.Connection, when: str | None) -> tuple[View, Moment]:
     """Return *view*, or *view* as it was *when*, and what its answers rest on.
 
-    Raises: as ``moment_of``.
+    Raises: WhenError, NoSuchEventError.
     """
-    moment = moment_of(view, ledger, when)
-    if when is None:
+    position, moment = _resolved(view, ledger, when)
+    if position is None:
         return view, moment
     from projections.past import PastView  # noqa: PLC0415 # only who asks for the past pays for it
 
-    return PastView(view, last=moment.size - 1), moment
+    return PastView(view, last=position), moment
+
+
+def _resolved(view: View, ledger: sqlite3.Connection, when: str | None) -> tuple[Position | None, Moment]:
+    """Return the position that *when* means, None for now, and what an answer there rests on."""
+    if when is None:
+        return None, Moment(view.size(), root_of(ledger, view.size()))
+    position = resolve_when(view, when, now=now())
+    return position, moment_at(ledger, position)
 
 
 def require_in_history(view: View, name: str | None) -> None:

@@ -13,7 +13,7 @@ from cli.personal import Personal, personal_records, who_in_brief
 from cli.placing import Place, place_record
 from cli.plain_text import plain
 from projections.history import Line, type_of
-from projections.read import StoredEvent
+from projections.read import Imported, StoredEvent
 
 SCHEMA = "release-ledger/event/1"
 
@@ -61,6 +61,7 @@ def event_record(
         "place": None if place is None else place_record(stored, place),
         "disclosed": personal_records(personal),
         "proof": proof,
+        "imported": None if stored.imported is None else imported_record(stored.imported),
         "as_of": as_of,
     }
     return {name: value for name, value in record.items() if value is not None}
@@ -78,6 +79,11 @@ def event_json(
     """Return one event as one line of JSON."""
     record = event_record(stored, proof=proof, notes=notes, place=place, personal=personal, as_of=as_of)
     return json.dumps(record, separators=(",", ":")) + "\n"
+
+
+def imported_record(imported: Imported) -> Mapping[str, object]:
+    """Return where an event was imported from, for machines."""
+    return {"origin": imported.origin, "index": imported.number, "at": imported.at, "by": imported.by}
 
 
 def node_of(line: Line) -> str:
@@ -105,6 +111,8 @@ def _notes(line: Line, notes: Notes) -> Iterator[str]:
 
 
 def _marks(line: Line) -> Iterator[str]:
+    if line.imported is not None:
+        yield f"imported: event {line.imported_index} of {line.imported}"
     if line.failed:
         yield "not done"
     if line.clock_fell:

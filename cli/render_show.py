@@ -54,7 +54,7 @@ class Beside(NamedTuple):
 def attempt_text(attempt: AttemptInFull, events: Sequence[StoredEvent], *, beside: Beside) -> str:
     """Return an attempt for people."""
     lines = (
-        *_attempt_lines(attempt, beside.personal[attempt.first_event]),
+        *_attempt_lines(attempt, beside.personal[attempt.first_event], imported=_import_of(events)),
         *_note_lines(events, beside),
         *place_lines(events, beside.place),
     )
@@ -72,6 +72,7 @@ def event_text(event: StoredEvent, *, beside: Beside) -> str:
         ("why", envelope.get("reason")),
         ("ticket", envelope.get("ticket")),
         ("id", envelope["event_id"]),
+        ("import", _import_of((event,))),
         (str(event.data.get("kind", "note")), beside.about),
     )
     head = f"event {event.number}: {type_of(event.topic).replace('_', ' ')}"
@@ -122,7 +123,7 @@ def record_json(event: StoredEvent, *, beside: Beside) -> str:
     return event_json(event, **beside.of(event), as_of=beside.moment.record)
 
 
-def _attempt_lines(attempt: AttemptInFull, personal: Sequence[Personal]) -> Iterator[str]:
+def _attempt_lines(attempt: AttemptInFull, personal: Sequence[Personal], *, imported: str | None) -> Iterator[str]:
     asked = " ".join(part for part in (attempt.verb, attempt.vsn) if part) or "repair"
     yield f"attempt {attempt.attempt}"
     yield from _rows(
@@ -141,6 +142,7 @@ def _attempt_lines(attempt: AttemptInFull, personal: Sequence[Personal]) -> Iter
             ("allowed", ", ".join(attempt.asked.get("allowed", ()))),
             ("plan", ", ".join(f"{step['step']} {step['vsn']}" for step in attempt.asked.get("plan", ()))),
             ("events", f"{attempt.first_event} to {attempt.last_event}"),
+            ("import", imported),
         )
     )
     if attempt.package:
@@ -158,6 +160,17 @@ def _attempt_lines(attempt: AttemptInFull, personal: Sequence[Personal]) -> Iter
     if attempt.ended is not None:
         yield f"  event {attempt.last_event}: {attempt.outcome.replace('_', ' ')}"
         yield from (f"    {line}" for line in _members(attempt.ended, without=("reasons",)))
+
+
+def _import_of(events: Sequence[StoredEvent]) -> str | None:
+    """Return where *events* were imported from, None where they were recorded here."""
+    found = [event.imported for event in events if event.imported is not None]
+    if not found:
+        return None
+    first, last = found[0], found[-1]
+    numbers = f"event {first.number}" if first == last else f"events {first.number} to {last.number}"
+    here = "" if len(found) == len(events) else "; the others were recorded here"
+    return f"imported from {first.origin}, {numbers}, on {first.at}, by {first.by}{here}"
 
 
 def _note_lines(events: Sequence[StoredEvent], beside: Beside) -> Iterator[str]:

@@ -39,9 +39,7 @@ def versions_json(answer: Answer, *, live: Mapping[str, Sequence[str]] | None = 
 
     *live* has, by stream, how each node differs from its table.
     """
-    as_of: dict[str, object] = {"tree_size": answer.size}
-    if answer.root:
-        as_of["root"] = answer.root
+    as_of = answer.moment.record
     return "".join(_as_line(node, as_of, None if live is None else live[node.stream]) for node in answer.nodes)
 
 
@@ -56,7 +54,7 @@ def root_dir_json(node: NodeTable, moment: Moment) -> str:
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
-def _as_line(node: NodeTable, as_of: dict[str, object], differences: Sequence[str] | None) -> str:
+def _as_line(node: NodeTable, as_of: Mapping[str, object], differences: Sequence[str] | None) -> str:
     record: dict[str, object] = {
         "schema": VERSIONS_SCHEMA,
         "node": node.node,

@@ -15,15 +15,15 @@ from cli.listing import print_texts
 from cli.live import look_at
 from cli.notes import Notes, note_lines, note_records, notes_of
 from cli.plain_text import plain
-from cli.reading import ask_for_lines, meant, now
+from cli.reading import ask_for_lines, meant, moment_at, now
 from cli.render_versions import node_label
 from cli.session import Session
 from ledger.application.reconcile import unrecorded
 from projections.history import HistoryFilter, Intent, Line, line_of, type_of
 from projections.nodes import NodeTable
+from projections.position import At, Position, position_of
 from projections.read import StoredEvent
 from projections.refold import refold
-from projections.roots import root_of
 from projections.versions import table_of
 from projections.view import View
 from projections.when import resolve_when
@@ -70,10 +70,14 @@ class _Shown:
 class Replay:
     """A replay up to event *last*: the nodes and tables so far, and each place where the view says something else."""
 
-    def __init__(self, view: "SqliteView", ledger: sqlite3.Connection, *, last: int, streams: AbstractSet[str]) -> None:
+    def __init__(
+        self, view: "SqliteView", ledger: sqlite3.Connection, *, to: Position, streams: AbstractSet[str]
+    ) -> None:
         self._view, self._ledger, self._streams = view, ledger, streams
-        self.last = last
-        self.root = root_of(ledger, last + 1)
+        self._to = to
+        self._limits = {} if to.moment is None else view.limits(to)
+        self.moment = moment_at(ledger, to)
+        self.last = to.number
         self.notes = notes_of(view)
         self.nodes: dict[str, NodeReleases] = {}
         self.tables: dict[str, NodeTable] = {}
@@ -84,7 +88,7 @@ class Replay:
         """Fold every event afresh, and yield the table after each."""
         shown = _Shown(self._view.lines(HistoryFilter(until=self.last), oldest_first=True))
         for stored, _, node in refold(self._ledger, stop=self.last + 1):
-            if stored.stream not in self._streams:
+            if stored.stream not in self._streams or not self._counts(stored):
                 continue
             self.differences += _line_differs(shown.at(stored.number), stored, self._intent(stored))
             table, known = table_of(node, last_change=0), self.tables.get(stored.stream)
@@ -93,9 +97,13 @@ class Replay:
                 self.differences += _view_differs(self._view, stored.number, table)
             yield State(stored, table, self._intent(stored))
         for table in self.tables.values():
-            self.differences += _view_differs(self._view, self.last, table)
-            if self.last == self._view.size() - 1:
+            self.differences += _view_differs(self._view, self._to, table)
+            if self._to.moment is None and self.last == self._view.size() - 1:
                 self.differences += _short_table_differs(self._view, self.last, table)
+
+    def _counts(self, stored: StoredEvent) -> bool:
+        """Tell whether an event counts at the moment to which is replayed."""
+        return stored.number <= self._limits.get(stored.stream, self._to.own)
 
     def _intent(self, stored: StoredEvent) -> Intent | None:
         """Return what the attempt of an event is about, which its first event says."""
@@ -132,8 +140,8 @@ def replay(to: str | None, *, step: bool, live: bool, session: Session) -> int:
 
 
 def _begun(view: "SqliteView", ledger: sqlite3.Connection, to: str | None, session: Session) -> Replay:
-    last = view.size() - 1 if to is None else resolve_when(view, to, now=now()).number
-    return Replay(view, ledger, last=last, streams={node.stream for node in meant(view.nodes(at=last), session)})
+    end = Position(view.size() - 1) if to is None else resolve_when(view, to, now=now())
+    return Replay(view, ledger, to=end, streams={node.stream for node in meant(view.nodes(at=end), session)})
 
 
 def _line_differs(shown: Line | None, stored: StoredEvent, intent: Intent | None) -> Iterator[str]:
@@ -149,10 +157,10 @@ def _line_differs(shown: Line | None, stored: StoredEvent, intent: Intent | None
         yield f"line of event {stored.number}: {told}"
 
 
-def _view_differs(view: View, number: int, table: NodeTable) -> Iterator[str]:
-    shown = next(iter(view.nodes(at=number, stream=table.stream)), None)
+def _view_differs(view: View, at: At, table: NodeTable) -> Iterator[str]:
+    shown = next(iter(view.nodes(at=at, stream=table.stream)), None)
     if table.registered and (shown is None or shown._replace(last_change=0) != table):
-        yield f"view at event {number}: {_in_words(shown)}; the events say: {_in_words(table)}"
+        yield f"view at event {position_of(at).number}: {_in_words(shown)}; the events say: {_in_words(table)}"
 
 
 def _short_table_differs(view: "SqliteView", number: int, table: NodeTable) -> Iterator[str]:
@@ -178,7 +186,7 @@ def _in_words(table: NodeTable | None) -> str:
 
 
 def _lines(done: Replay, differences: tuple[str, ...], *, live: bool) -> Iterator[str]:
-    yield f"Replayed events 0 to {done.last}" + (f", root {done.root}" if done.root else "")
+    yield f"Replayed events 0 to {done.last}, {done.moment.in_words}" if done.moment.at else _replayed(done)
     for table in done.tables.values():
         yield f"{node_label(table)}: {_in_words(table)}"
     yield from (f"differs: {text}" for text in differences)
@@ -186,13 +194,14 @@ def _lines(done: Replay, differences: tuple[str, ...], *, live: bool) -> Iterato
         yield "The view agrees" + (", and so does the node." if live else ".")
 
 
+def _replayed(done: Replay) -> str:
+    return f"Replayed events 0 to {done.last}" + (f", root {done.moment.root}" if done.moment.root else "")
+
+
 def _as_json(done: Replay, differences: tuple[str, ...], *, live: bool) -> str:
-    as_of: dict[str, object] = {"tree_size": done.last + 1}
-    if done.root:
-        as_of["root"] = done.root
     record = {
         "schema": SCHEMA,
-        "as_of": as_of,
+        "as_of": done.moment.record,
         "nodes": [_table_record(table) for table in done.tables.values()],
         "compared_with": ["view", "node"] if live else ["view"],
         "differences": list(differences),

@@ -35,7 +35,7 @@ from projections.view import View
 
 SCHEMA = "release-ledger/report/1"
 _SEED_BYTES = 8
-_FILTERS = ("since", "until", "types", "vsn", "actor", "ticket", "failed", "limit")
+_FILTERS = ("since", "until", "types", "vsn", "actor", "ticket", "origin", "failed", "limit")
 
 
 class ReportChoiceError(UsageError):

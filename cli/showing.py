@@ -27,7 +27,7 @@ def show_event(text: str, *, at: str | None = None, session: Session, proof: boo
 
     def question(newest: View, ledger: sqlite3.Connection) -> tuple[str, Moment]:
         view, moment = as_then(newest, ledger, at)
-        number = resolve_when(view, text, now=now()).number
+        number = resolve_when(view, text, now=now()).event
         event = event_at(ledger, number)
         row = view.attempt(event.envelope.get("attempt", ""))
         events = (event,) if row is None else _events_of(view, ledger, row.attempt)

@@ -25,6 +25,11 @@ class Position(NamedTuple):
     newest: int = -1
 
     @property
+    def own(self) -> int:
+        """The last of the ledger's own events that counts."""
+        return self.number if self.moment is None else self.native
+
+    @property
     def event(self) -> int:
         """The event that the position names."""
         return self.number if self.moment is None else self.newest

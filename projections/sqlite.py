@@ -56,7 +56,7 @@ class SqliteView:
         position = position_of(at)
         rows = self._views.execute(
             f"SELECT stream, ({state}) FROM node {which}",  # noqa: S608 # our own words
-            (_own(position), *(() if stream is None else (stream,))),
+            (position.own, *(() if stream is None else (stream,))),
         )
         found: dict[str, str | None] = dict(rows.fetchall())
         if position.moment is not None:
@@ -79,7 +79,7 @@ class SqliteView:
             "SELECT h.stream, h.idx, h.recorded_at, h.type, h.driver FROM node JOIN history AS h ON h.idx ="
             " (SELECT idx FROM history AS s WHERE s.stream = node.stream AND s.driver IS NOT NULL AND s.idx <= ?"
             " ORDER BY idx DESC LIMIT 1)",
-            (_own(position),),
+            (position.own,),
         )
         sights = map(Sight._make, rows)
         if position.moment is None:
@@ -275,11 +275,6 @@ class SqliteView:
             if begun and self._views.in_transaction:
                 self._views.execute("ROLLBACK")
         return rows
-
-
-def _own(position: Position) -> int:
-    """Return the last of the ledger's own events that counts."""
-    return position.number if position.moment is None else position.native
 
 
 def _limit(stretches: Sequence[tuple[int, str | None]], reached: Mapping[str | None, int]) -> int:

@@ -31,6 +31,8 @@ COLUMNS = (
     "event_id",
     "stream",
     "clock_fell",
+    "imported",
+    "imported_index",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -50,19 +50,66 @@ function readHead(line) {
   return head;
 }
 
-function readEvent(line, place, data) {
+// Events that carry one of another log, with what the type of such a one begins (projections/unwrap.py).
+const CARRIES = { "emqx.release.event_imported.v1": "emqx.release.", "emqx.ledger.event_imported.v1": "emqx.ledger." };
+const LARGEST = 65_535;
+const TAKEN = "the event in it, of another log, cannot be read";
+
+async function inflated(text) {
+  const bytes = new Blob([fromBase64(text, "an event")]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const reader = bytes.getReader();
+  const parts = [];
+  let size = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    size += part.value.length;
+    if (size > LARGEST) throw new TypeError("too long");
+    parts.push(part.value);
+  }
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(joined(...parts));
+}
+
+// The event that *outer* carries, through any number of imports, and from where it came; *outer* itself where it carries none.
+async function original(outer) {
+  let [envelope, from] = [outer, null];
+  while (CARRIES[envelope.type]) {
+    const { origin, index, leaf = [], leaf_deflated: packed = [] } = envelope.data;
+    if (packed.length && !globalThis.DecompressionStream) return { envelope: outer, from: null, packed: true };
+    if (!leaf.length === !packed.length) throw new TypeError("no leaf, or two");
+    const inner = JSON.parse(leaf.length ? leaf.join("") : await inflated(packed.join("")));
+    const same = inner.stream === envelope.stream && inner.node === envelope.node && inner.type.startsWith(CARRIES[envelope.type]);
+    if (!same || typeof origin !== "string" || !Number.isInteger(index)) throw new TypeError("another event than it says");
+    [envelope, from] = [inner, { origin, index, at: outer.recorded_at, by: outer.actor.id }];
+  }
+  return { envelope, from, packed: false };
+}
+
+// A leaf that is carried stands as an object too, where that gives its bytes.
+function unfolded(value) {
+  if (typeof value !== "object" || !CARRIES[value.type] || !value.data || Array.isArray(value.data.leaf) || !value.data.leaf) return value;
+  return { ...value, data: { ...value.data, leaf: [JSON.stringify(value.data.leaf)] } };
+}
+
+async function readEvent(line, place, data) {
   const stated = /^\[([0-9]+),/.exec(line);
-  const event = { place, index: data.whole || !stated ? place : Number(stated[1]), number: null, envelope: null, leaf: null, fault: null };
+  const event = { place, index: data.whole || !stated ? place : Number(stated[1]), number: null, envelope: null, outer: null, from: null, leaf: null, fault: null };
   const value = valueOf(line);
   event.torn = value === undefined;
   try {
     const [number, hash, form] = value;
-    event.leaf = typeof form === "string" ? form : JSON.stringify(unpacked(form, data.strings));
-    event.envelope = JSON.parse(event.leaf);
+    event.leaf = typeof form === "string" ? form : JSON.stringify(unfolded(unpacked(form, data.strings)));
+    event.outer = JSON.parse(event.leaf);
+    event.envelope = event.outer;
     if (!Number.isInteger(number) || typeof hash !== "string") throw new TypeError("no event");
     [event.number, event.index, event.hash] = [number, number, hash];
   } catch {
     event.fault = "its line in this page is damaged";
+    return event;
+  }
+  try {
+    const { envelope, from, packed } = await original(event.outer);
+    Object.assign(event, { envelope, from, packed });
+  } catch {
+    event.fault = TAKEN;
   }
   return event;
 }
@@ -81,7 +128,7 @@ async function readData(text) {
   data.strings = parts.strings.map(valueOf);
   data.events = [];
   for (const [place, line] of parts.events.entries()) {
-    data.events.push(readEvent(line, place, data));
+    data.events.push(await readEvent(line, place, data));
     await breathe();
   }
   for (const name of ["pieces", "checkpoints", "states"]) data[name] = parts[name].map(valueOf);

@@ -17,9 +17,11 @@ The first line is the head, an object; then come, a line each, as many as *count
 page has none of them, because its script makes them from its events. Hashes and signatures are
 base64. An envelope stands as an object: written again by ``JSON.stringify`` it gives the bytes
 of the leaf, because these are canonical and its members keep their order; one for which that
-does not hold stands as text. In an envelope ``~n`` is the n-th of the shared texts, n in base
-36, and a text that begins with ``~`` has one more in front. Whatever could end a script element
-or a line of one is escaped. A line stands exactly as ``safe_json`` writes its value.
+does not hold stands as text. So does the leaf in one that carries an event of another log: in
+``leaf`` an object stands for the one text that writing it gives. In an envelope ``~n`` is the
+n-th of the shared texts, n in base 36, and a text that begins with ``~`` has one more in front.
+Whatever could end a script element or a line of one is escaped. A line stands exactly as
+``safe_json`` writes its value.
 """
 
 import json
@@ -27,7 +29,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from cli.report.model import Report
+from cli.report.model import Report, entry_of
 from cli.report.states import changes_of
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import print_base64
@@ -41,9 +43,13 @@ _ESCAPES = str.maketrans({c: f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"})
 
 def embedded(report: Report) -> str:
     """Return the evidence of *report* as lines that may stand in a script element."""
-    strings = _shared([stored.envelope for _, stored in report.events])
+    forms = [_form(stored) for _, stored in report.events]
+    strings = _shared(form for form in forms if not isinstance(form, str))
     parts: Sequence[Sequence[object]] = (
-        [[line.number, _base64(stored.leaf_hash), _envelope(stored, strings)] for line, stored in report.events],
+        [
+            [line.number, _base64(stored.leaf_hash), form if isinstance(form, str) else _packed(form, strings)]
+            for (line, stored), form in zip(report.events, forms, strict=True)
+        ],
         list(strings),
         [[piece.level, piece.index, _base64(piece.digest)] for piece in report.pieces],
         [_note(note, report.checkpoint.origin) for note in reversed(report.notes)],
@@ -77,9 +83,20 @@ def _head(report: Report, parts: Sequence[Sequence[object]]) -> Mapping[str, obj
     }
 
 
-def _envelope(stored: StoredEvent, strings: Mapping[str, str]) -> object:
-    again = json.dumps(stored.envelope, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
-    return _packed(stored.envelope, strings) if again == stored.state else stored.state.decode(errors="replace")
+def _form(stored: StoredEvent) -> object:
+    """Return the envelope of an entry as an object, its text where that does not give the bytes again."""
+    entry = entry_of(stored)
+    if _written(entry).encode(errors="replace") != stored.state:
+        return stored.state.decode(errors="replace")
+    if stored.imported is None or len(entry["data"].get("leaf", ())) != 1:
+        return entry
+    (leaf,) = entry["data"]["leaf"]
+    carried = json.loads(leaf)
+    return {**entry, "data": {**entry["data"], "leaf": carried}} if _written(carried) == leaf else entry
+
+
+def _written(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _shared(values: Iterable[object]) -> Mapping[str, str]:

@@ -75,7 +75,7 @@ function unsignedCommits(data) {
   const signed = new Set(checkpoints.map(({ size }) => size));
   const { events } = data;
   return events
-    .filter((event, at) => at + 1 === events.length || event.envelope.commit_id !== events[at + 1].envelope.commit_id)
+    .filter((event, at) => at + 1 === events.length || event.outer.commit_id !== events[at + 1].outer.commit_id)
     .map((event) => event.index + 1)
     .filter((size) => !signed.has(size));
 }

@@ -251,12 +251,14 @@ function readTable(text) {
     return;
   }
   const end = lines[lines.length - 1];
+  const own = lines.filter((line) => line.imported === null);
+  const latest = (own.length ? own[own.length - 1] : end).recorded_at;
   if (number !== null && number >= evidence.size) {
     answer.textContent = `There is no event ${number}: the record has the events 0 to ${evidence.size - 1}.`;
     return;
   }
   // Events behind the last one here may have changed the tables.
-  if (end.index < evidence.size - 1 && (number === null ? moment > end.recorded_at : number > end.index)) {
+  if (end.index < evidence.size - 1 && (number === null ? moment > latest : number > end.index)) {
     answer.textContent = `That lies behind event ${end.index}, the last of this page.`;
     return;
   }

@@ -3,7 +3,7 @@
 const ROWS = 200;
 const MOST_NUMBERS = 50;
 const FORMULA = ["=", "+", "-", "@", "\t", "\r"];
-const COLUMNS = ["index", "recorded_at", "node", "rehearsal", "type", "verb", "vsn", "words", "failed", "actor", "reason", "ticket", "driver", "attempt", "event_id", "stream", "clock_fell"];
+const COLUMNS = ["index", "recorded_at", "node", "rehearsal", "type", "verb", "vsn", "words", "failed", "actor", "reason", "ticket", "driver", "attempt", "event_id", "stream", "clock_fell", "imported", "imported_index"];
 let lines = [];
 let shown = [];
 let drawn = 0;
@@ -44,7 +44,7 @@ function wantedLines() {
       (!form.failed.checked || line.failed) &&
       (since === null || place(line, since) >= since) &&
       (until === null || place(line, until) <= until) &&
-      (!text || [line.words, line.reason, line.ticket, line.attempt, line.event_id].some((part) => part && part.toLowerCase().includes(text))),
+      (!text || [line.words, line.reason, line.ticket, line.attempt, line.event_id, line.imported].some((part) => part && part.toLowerCase().includes(text))),
   );
 }
 
@@ -79,7 +79,7 @@ function rowOf(line) {
   if (line.absent) return absentRow(line);
   const open = element("button", { type: "button", class: "number", "aria-expanded": "false", "aria-label": `Event ${line.index} in full` }, String(line.index));
   open.addEventListener("click", () => toggle(open, line));
-  const marks = [line.failed && "not done", line.clock_fell && "clock set back", bad.has(line.index) && "does not verify"].filter(Boolean);
+  const marks = [line.failed && "not done", line.clock_fell && "clock set back", line.imported && visible(`imported: event ${line.imported_index} of ${line.imported}`), bad.has(line.index) && "does not verify"].filter(Boolean);
   const who = `${line.actor}${line.envelope.actor.auth === "ssh_signature" ? " (signed)" : ""}`;
   const node = labelOf(line, line.stream);
   const cells = [timeCell(line.recorded_at), ...[node, line.words, who, line.reason || "", line.ticket || ""].map(cellOf)];
@@ -116,10 +116,14 @@ async function toggle(button, line) {
     return;
   }
   button.setAttribute("aria-expanded", "true");
-  const { leaf, hash } = line.event;
+  const { leaf, hash, from } = line.event;
   const raw = element("button", { type: "button" }, "Save the event's bytes");
   raw.addEventListener("click", () => offer(`${line.index}.json`, "application/json", leaf));
   const detail = element("td", { colspan: "7" }, element("p", {}, `${line.type}, leaf hash ${hash}`), element("pre", { class: "raw" }, leaf), raw);
+  if (from) {
+    const told = `Imported from ${from.origin}, event ${from.index}, on ${from.at}, by ${from.by}. What was recorded there:`;
+    detail.prepend(element("p", {}, element("bdi", {}, visible(told))), element("pre", { class: "raw" }, JSON.stringify(line.envelope)));
+  }
   row.after(element("tr", { class: "detail" }, detail));
   const proof = await proofOf(line.index);
   if (proof === null) {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cli.report.model import Report, checkpoint_of
+from cli.report.model import Report, checkpoint_of, entry_of
 
 LIMITS = (
     "Integrity is not truth: that events were not changed does not say that they were true when they were recorded.",
@@ -30,6 +30,7 @@ def gaps_of(report: Report) -> Iterator[str]:
     if unsigned:
         yield f"not signed by a person: {unsigned} of {count} events rest on what the operating system said"
     yield from _of_clocks(report)
+    yield from _of_imports(report)
     open_attempts = sum(row.outcome == "open" for row in report.attempts.values())
     if open_attempts:
         attempts = "1 attempt" if open_attempts == 1 else f"{open_attempts} attempts"
@@ -53,9 +54,19 @@ def _of_registrations(report: Report) -> Iterator[str]:
             yield f"not known: what was done to {line.node} before event {line.number}; its state then is a claim"
 
 
+def _of_imports(report: Report) -> Iterator[str]:
+    origins = [line.imported for line in report.lines if line.imported]
+    if origins:
+        yield (
+            f"imported: {len(origins)} of {len(report.events)} events were recorded in "
+            f"{', '.join(sorted(set(origins)))}; "
+            "whether they stood in the tree signed there, `release-ledger verify` checks"
+        )
+
+
 def _of_checkpoints(report: Report) -> Iterator[str]:
     """Yield which commits have no checkpoint in the page; each got one when it was recorded."""
-    commits = [stored.envelope["commit_id"] for _, stored in report.events]
+    commits = [entry_of(stored)["commit_id"] for _, stored in report.events]
     ends = {n for n, (one, other) in enumerate(zip(commits, (*commits[1:], None), strict=True), 1) if one != other}
     missing = len(ends - {checkpoint_of(note).size for note in report.notes})
     if not report.whole or (missing and len(report.notes) == 1):

@@ -76,6 +76,9 @@ function gapsOf(data, lines, attempts, missed) {
   if (unsigned) said.push(`not signed by a person: ${among(unsigned)} rest on what the operating system said`);
   const unknown = lines.filter((line) => line.envelope.clock.synced !== "yes").length;
   if (unknown) said.push(`clock: ${among(unknown)} were stamped by a clock that is not known to be synchronised`);
+  const taken = lines.filter((line) => line.imported);
+  if (taken.length)
+    said.push(`imported: ${among(taken.length)} were recorded in ${inOrder(taken.map((line) => line.imported)).join(", ")}; whether they stood in the tree signed there, \`release-ledger verify\` checks`);
   const open = attempts.filter((row) => row.outcome === "open").length;
   if (open) said.push(`no outcome: ${count(open, "attempt")} in this page had no recorded end when it was made`);
   if (!data.whole || (missed.length && checkpoints.length === 1)) said.push("checkpoints: only the newest is in this page; those of earlier commits are not checked here");
@@ -84,7 +87,7 @@ function gapsOf(data, lines, attempts, missed) {
 }
 
 function checkGaps(said, missed) {
-  const kinds = /^(not covered|not known|not signed by a person|clock|no outcome|checkpoints): /;
+  const kinds = /^(not covered|not known|not signed by a person|clock|imported|no outcome|checkpoints): /;
   const stated = [...document.querySelectorAll("#gaps li")].filter((item) => kinds.test(item.textContent));
   for (const text of said) {
     if (stated.some((item) => agrees(item, text))) continue;

@@ -2,11 +2,11 @@
 
 Order is the log index, never the clock. A state counts from the earliest time at which
 ``versions --at`` shows it: an event of a later number may carry an earlier time, and then
-already stands for it. So *since* never falls from one state to the next.
+already stands for it. So *since* never falls from one state to the next, of one log: what was
+imported has the times of the log that it comes from.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
 from projections.history import HistoryFilter
@@ -101,9 +101,13 @@ def changes_of(states: Sequence[State]) -> Iterator[tuple[State, Splice | None]]
 
 
 def _since(view: View, first: int) -> tuple[str, ...]:
-    """Return, for each event from *first* on, the earliest time of it and all later ones."""
-    times = (line.recorded_at for line in view.lines(HistoryFilter(since=first)))
-    return tuple(reversed(tuple(accumulate(times, min))))
+    """Return, for each event from *first* on, the earliest time of it and all later ones of its own log."""
+    least = dict[str | None, str]()
+    times = []
+    for line in view.lines(HistoryFilter(since=first)):
+        least[line.imported] = min(line.recorded_at, least.get(line.imported, line.recorded_at))
+        times.append(least[line.imported])
+    return tuple(reversed(times))
 
 
 def _state(number: int, since: str, table: NodeTable, releases: Rows | None) -> State:

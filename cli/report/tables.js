@@ -44,6 +44,8 @@ function canonical({ disk, memory, rel_vsn, start_erl }) {
 
 function folded(node, line) {
   const { data } = line.envelope;
+  // What a host recorded apart goes on from the tables that are known, where they are.
+  if (line.type === "spool_begun" && node.tables) return node;
   if (STATED[line.type]) return { ...node, tables: STATED[line.type](data), registered: true };
   if (line.type === "installation_unregistered") return { ...node, registered: false };
   if (STEPS[line.type] && node.tables) return { ...node, tables: STEPS[line.type](node.tables, data) };
@@ -57,11 +59,12 @@ async function foldEvents(lines, since) {
   for (const line of lines) {
     if (!line.stream.startsWith("release:")) continue;
     const before = nodes.get(line.stream);
-    const next = before && line.envelope.version === before.version + 1;
-    if (!before && line.envelope.version === 1 && !BEGINNINGS.includes(line.type))
+    const { version } = line.event.outer;
+    const next = before && version === before.version + 1;
+    if (!before && version === 1 && !BEGINNINGS.includes(line.type))
       throw new Fault(`event ${line.index}`, "its stream does not begin with a registration", [line.index]);
     const node = next ? before : { tables: null, registered: true };
-    const after = { ...folded(node, line), version: line.envelope.version, name: line.node };
+    const after = { ...folded(node, line), version, name: line.node };
     nodes.set(line.stream, after);
     steps.push({ line, before: node.tables, after: after.tables });
     const rows = after.registered ? after.tables && after.tables.memory : null;
@@ -74,13 +77,14 @@ async function foldEvents(lines, since) {
   return { states, steps };
 }
 
-// The earliest time of each event and of all after it: from then on `versions --at` counts it.
+// The earliest time of each event and of all after it in its own log: from then on `versions --at` counts it.
 function earliest(lines) {
   const since = new Map();
-  let least = "~";
+  const least = new Map();
   for (const line of lines.slice().reverse()) {
-    if (line.recorded_at < least) least = line.recorded_at;
-    since.set(line.index, least);
+    const known = least.get(line.imported);
+    if (known === undefined || line.recorded_at < known) least.set(line.imported, line.recorded_at);
+    since.set(line.index, least.get(line.imported));
   }
   return since;
 }

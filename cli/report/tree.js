@@ -81,14 +81,16 @@ function checkSome({ events, size, pieces }) {
 function checkForm(data) {
   const versions = new Map();
   const ids = new Map();
-  for (const { index, envelope } of data.events) {
-    const before = versions.get(envelope.stream);
-    const due = before === undefined ? (data.whole ? 1 : envelope.version) : before + 1;
-    if (data.whole ? envelope.version !== due : envelope.version < due)
-      throw new Fault(`event ${index}`, `it has version ${envelope.version} of its stream where ${due} is due`, [index]);
-    if (ids.has(envelope.event_id)) throw new Fault(`event ${index}`, `it has the id of event ${ids.get(envelope.event_id)}`, [index]);
-    versions.set(envelope.stream, envelope.version);
-    ids.set(envelope.event_id, index);
+  for (const { index, outer, envelope } of data.events) {
+    const before = versions.get(outer.stream);
+    const due = before === undefined ? (data.whole ? 1 : outer.version) : before + 1;
+    if (data.whole ? outer.version !== due : outer.version < due)
+      throw new Fault(`event ${index}`, `it has version ${outer.version} of its stream where ${due} is due`, [index]);
+    versions.set(outer.stream, outer.version);
+    for (const id of new Set([outer.event_id, envelope.event_id])) {
+      if (ids.has(id)) throw new Fault(`event ${index}`, `it has the id of event ${ids.get(id)}`, [index]);
+      ids.set(id, index);
+    }
   }
 }
 

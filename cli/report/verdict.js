@@ -63,6 +63,11 @@ async function judge(keyText, whose) {
     tell("undecided", `This browser offers no WebCrypto here, so nothing was checked. ${HOW}`);
     return;
   }
+  if (evidence.events.some((event) => event.packed)) {
+    lines = await readLines(evidence);
+    tell("undecided", `This browser offers no DecompressionStream, so events of other ledgers were not read. ${HOW}`);
+    return;
+  }
   const { key, unchecked } = await checkEvidence(keyText === null ? evidence.vkey : keyText, text);
   picture = states.length ? pictureOf(states, lines) : null;
   byId("verdict").dataset.milliseconds = Math.round(performance.now() - began);

@@ -56,14 +56,18 @@ async function readLines(data) {
   const intents = new Map(Object.entries(data.attempts));
   const fell = new Set(data.fell);
   const made = [];
-  let before = null;
+  const newest = new Map(); // by the log that an event comes from; null is this one
   for (const event of data.events) {
     if (event.fault) continue;
     const line = readable(event, intents);
-    const known = before && before.index === line.index - 1;
+    // Behind a gap it is not known which event of this log came before.
+    if (made.length && made[made.length - 1].index !== line.index - 1) newest.delete(null);
+    const before = newest.get(line.imported);
+    const known = before && (line.imported === null || before.imported_index === line.imported_index - 1);
     line.clock_fell = known ? fellBack(before.envelope, line.envelope) : fell.has(line.index);
+    line.clock_known = Boolean(known);
     made.push(line);
-    before = line;
+    newest.set(line.imported, line);
     await breathe();
   }
   return made;
@@ -76,7 +80,7 @@ function readable(event, intents) {
     return {
       ...{ index: event.index, event, envelope: { clock: {}, actor: {}, data: {} }, recorded_at: "", stream: "", node: null, rehearsal: false },
       ...{ type: "", verb: null, vsn: null, vsns: [], words: "not readable as an event", failed: true, actor: "", reason: null, ticket: null },
-      ...{ driver: null, attempt: null, event_id: "", unreadable: true },
+      ...{ driver: null, attempt: null, event_id: "", imported: null, imported_index: null, unreadable: true },
     };
   }
 }
@@ -115,6 +119,8 @@ function lineOf(event, intents) {
     attempt: attempt || null,
     event_id: envelope.event_id,
     stream: envelope.stream,
+    imported: event.from ? event.from.origin : null,
+    imported_index: event.from ? event.from.index : null,
   };
 }
 
@@ -137,9 +143,8 @@ function readAttempts(data, lines) {
 // In a page of some events the head says what the others would have told. Where the events here tell it too, both must agree.
 function checkHints(data, lines) {
   const fell = new Set(data.fell);
-  lines.forEach((line, at) => {
-    const known = at && lines[at - 1].index === line.index - 1;
-    if (known && fell.has(line.index) !== line.clock_fell) throw new Fault(`event ${line.index}`, "the head of the data tells its clock otherwise", [line.index]);
+  lines.forEach((line) => {
+    if (line.clock_known && fell.has(line.index) !== line.clock_fell) throw new Fault(`event ${line.index}`, "the head of the data tells its clock otherwise", [line.index]);
   });
   for (const row of readAttempts(data, lines)) {
     const [verb, vsn, outcome, first] = data.attempts[row.attempt] || [];
