@@ -6,12 +6,14 @@ a link where the caller does not follow links.
 
 import os
 import stat
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
 from ledger.errors import UsageError
 
 MAX_SIZE = 16 * 1024 * 1024
+_CHUNK = 64 * 1024  # a buffer as large as the limit costs more than reading a note
 
 
 class Problem(StrEnum):
@@ -83,10 +85,15 @@ def _read(path: Path, size: int, *, follow: bool) -> bytes | None:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(size)
+        return b"".join(_chunks(descriptor, size))
     finally:
         os.close(descriptor)
+
+
+def _chunks(descriptor: int, size: int) -> Iterator[bytes]:
+    while size > 0 and (chunk := os.read(descriptor, min(size, _CHUNK))):
+        yield chunk
+        size -= len(chunk)
 
 
 def _is(entry: os.DirEntry[str], *, folders: bool) -> bool:

@@ -22,6 +22,7 @@ MAX_NOTE = 1_000_000
 MAX_SIGNATURES = 100
 
 _DASH = "\N{EM DASH} ".encode()
+_CONTROLS = bytes(range(0x20)).replace(b"\n", b"")
 
 
 class Verifier(Protocol):
@@ -240,8 +241,8 @@ def _require_text(data: bytes) -> None:
     if not data.endswith(b"\n"):
         raise NoteFormatError("it does not end in a newline")
     try:
-        text = data.decode()
+        data.decode()
     except UnicodeDecodeError as exc:
         raise NoteFormatError("it is not UTF-8") from exc
-    if min(text.replace("\n", " ")) < " ":
+    if len(data.translate(None, _CONTROLS)) < len(data):
         raise NoteFormatError("it contains a control character")

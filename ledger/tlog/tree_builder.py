@@ -28,14 +28,9 @@ class TileRow:
 
 @dataclass(frozen=True)
 class Appended:
-    """What an append changes.
-
-    *tiles* are the rows to store: those that were filled and those that grew. *old_root* comes
-    from the tiles that were there before, so that it can be held against the last checkpoint.
-    """
+    """What an append changes; *tiles* are the rows to store: those that were filled and those that grew."""
 
     old_size: int
-    old_root: bytes
     size: int
     root: bytes
     tiles: tuple[TileRow, ...]
@@ -130,10 +125,9 @@ def append_leaves(size: int, *, leaf_hashes: Sequence[bytes], reader: TileReader
     Raises: TileLengthError for a damaged tile, ProofHashLengthError for a leaf hash that is none.
     """
     builder = TreeBuilder.resume(size, reader=reader)
-    old_root = builder.root()
     full = builder.extend(leaf_hashes)
     grown = tuple(row for row in builder.partial_tiles() if _grew(row.tile.level, size, builder.size))
-    return Appended(old_size=size, old_root=old_root, size=builder.size, root=builder.root(), tiles=full + grown)
+    return Appended(old_size=size, size=builder.size, root=builder.root(), tiles=full + grown)
 
 
 def _levels(size: int) -> int:
