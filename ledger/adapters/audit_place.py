@@ -7,7 +7,7 @@ from files beside it, the newest signed note from the tip guard. Whoever can wri
 can deceive this check; an auditor brings his own key or policy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def verify_path(task: Task) -> AuditReport:
         from ledger.adapters.audit_postgres import open_served  # noqa: PLC0415 # a ledger in a folder needs no libpq
 
         with open_served(address) as served:
-            return verify_log(served, trust=task.trust, asked=task.asked)
+            return _with_rails(verify_log(served, trust=task.trust, asked=task.asked), served.rail_faults())
     if database is not None:
         report = _verify_database(database, task)
         folder = _folder_of(task.path)
@@ -102,8 +102,13 @@ def _verify_database(database: Path, task: Task) -> AuditReport:
         with open_source(database, shared=shared) as source:
             report = verify_log(source, trust=task.trust, asked=replace(task.asked, spread=_spread(database, source)))
             if shared or not source.changed:
-                return report
+                return _with_rails(report, source.rail_faults())
     raise AssertionError  # the second round always returns
+
+
+def _with_rails(report: AuditReport, faults: Iterator[str]) -> AuditReport:
+    """Return *report* with remarks on the triggers of the store; they prove nothing, so they decide nothing."""
+    return replace(report, remarks=(*report.remarks, *faults))
 
 
 def _spread(database: Path, source: SqliteSource) -> Spread | None:

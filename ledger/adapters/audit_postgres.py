@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 
 from ledger.adapters.postgres_errors import ConnectionLostError, error_of, translated
+from ledger.adapters.postgres_schema import REFUSAL, TABLES, rail_of
 from ledger.adapters.postgres_server import Connection, reached
 from ledger.application.audit_source import (
     HeldNote,
@@ -43,6 +44,14 @@ _COMMITS = (
     "FROM log_commit AS c LEFT JOIN log_leaf AS l ON l.idx = c.first_idx "
     "LEFT JOIN stored_events AS e USING (originator_id, originator_version) ORDER BY c.first_idx, c.last_idx"
 )
+_RAILS = """
+SELECT t.tgname, c.relname, t.tgtype, t.tgenabled = 'A' AND t.tgqual IS NULL, p.prosrc
+FROM pg_catalog.pg_trigger AS t JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+WHERE c.relnamespace = 'ledger'::regnamespace AND NOT t.tgisinternal
+UNION ALL
+SELECT rulename, tablename, 0, false, definition FROM pg_catalog.pg_rules WHERE schemaname = 'ledger'
+"""
 _ENDS = "SELECT size FROM log_checkpoint WHERE size > 0 ORDER BY size"
 _HELD_VERSIONS = (
     "SELECT convert_to(originator_id, 'UTF8'), max(originator_version) FROM log_leaf WHERE idx < %s GROUP BY 1"
@@ -135,6 +144,19 @@ class PostgresSource:
             if is_own is False:
                 yield f"{named} has not the commit_id of event {start}"
             start = end[0]
+
+    def rail_faults(self) -> Iterator[str]:
+        """Yield which of the triggers that refuse changes are missing or another, and what else is on the tables."""
+        found = {(row[1], row[0]): row[2:] for row in self._rows(_RAILS)}
+        due = {(table, rail_of(table)[0]): (rail_of(table)[1], True, REFUSAL) for table in TABLES}
+        for table, name in sorted(due.keys() | found.keys()):
+            rail = found.get((table, name))
+            if rail is None:
+                yield f"the trigger {name} is missing, which keeps its table append-only"
+            elif (table, name) not in due:
+                yield f"{name!a} on {table!a} is not the ledger's: it can refuse or change commits"
+            elif rail != due[table, name]:
+                yield f"the trigger {name} does not do what it did, or is switched off"
 
     def versions_before(self, start: int) -> Mapping[bytes, int] | None:
         """Return the last version of each stream before leaf *start*."""

@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 from itertools import zip_longest
 from pathlib import Path
 
-from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION
+from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, guard_rails
 from ledger.application.audit_source import (
     HeldNote,
     Nature,
@@ -60,6 +60,12 @@ _COMMITS = (
 _DISCLOSURES = (
     "SELECT CAST(commitment AS BLOB), CASE typeof(salt) WHEN 'blob' THEN salt END, "
     "CASE typeof(value) WHEN 'blob' THEN value END FROM disclosure ORDER BY commitment"
+)
+
+
+_TRIGGERS = (
+    "SELECT CAST(coalesce(name, '') AS BLOB), CAST(coalesce(tbl_name, '') AS BLOB), CAST(coalesce(sql, '') AS BLOB) "
+    "FROM sqlite_master WHERE type = 'trigger'"
 )
 
 
@@ -171,6 +177,20 @@ class SqliteSource:
             if own is not None and own != commit:
                 yield f"{named} has not the commit_id of event {start}"
             start = end
+
+    def rail_faults(self) -> Iterator[str]:
+        """Yield which of the triggers that refuse changes are missing or another, and which are none of them."""
+        with _readable(self._path):
+            rows = [tuple(part.decode(errors="replace") for part in row) for row in self._connection.execute(_TRIGGERS)]
+        found = {name: (table, sql) for name, table, sql in rows}
+        due = guard_rails()
+        for name in sorted(due.keys() | found.keys()):
+            if name not in found:
+                yield f"the trigger {name} is missing, which keeps its table append-only"
+            elif name not in due:
+                yield f"the trigger {name!a} on {found[name][0]!a} is not the ledger's: it can refuse or change commits"
+            elif found[name][1] != due[name]:
+                yield f"the trigger {name} does not do what it did"
 
     def versions_before(self, start: int) -> Mapping[bytes, int] | None:
         """Return the last version of each stream before leaf *start*."""

@@ -13,7 +13,7 @@ import psycopg
 from eventsourcing.persistence import IntegrityError
 from psycopg import errors
 
-from ledger.adapters.sqlite_errors import LedgerBusyError, LedgerDamagedError, StoreError
+from ledger.adapters.sqlite_errors import LedgerBusyError, LedgerDamagedError, StoreError, TriggerRefusedError
 from ledger.errors import FailedError, LedgerError, UsageError
 
 # PostgreSQL, appendix A: the first two characters of a code are its class.
@@ -33,6 +33,7 @@ _CODES: Mapping[str, str] = {
     "25P03": "lost",  # idle_in_transaction_session_timeout
     "3F000": "tables",  # invalid_schema_name
     "42P01": "tables",  # undefined_table
+    "P0001": "trigger",  # raise_exception
     "XX001": "damaged",
     "XX002": "damaged",
 }
@@ -154,5 +155,6 @@ _ERRORS: Mapping[str, Callable[[str, str], LedgerError]] = {
     "space": ServerSpaceError,
     "standby": lambda place, _: StandbyError(place),
     "tables": lambda place, _: NoTablesError(place),
+    "trigger": TriggerRefusedError,
     "damaged": LedgerDamagedError,
 }

@@ -73,11 +73,12 @@ _MAKE_TABLES = (
        PRIMARY KEY (size, sink))""",
     """CREATE TABLE disclosure (commitment text COLLATE "C" PRIMARY KEY, salt bytea NOT NULL, value bytea NOT NULL)""",
 )
-_MAKE_REFUSAL = """
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+REFUSAL = """
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
-END $$
+END """
+_MAKE_REFUSAL = f"""
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $${REFUSAL}$$
 """
 _APPENDED = ("stored_events", "log_leaf", "log_commit", "log_node", "log_checkpoint", "anchor")
 TABLES = (*_APPENDED, "disclosure", "log_ledger", "log_key", "log_lock")
@@ -99,6 +100,12 @@ def create_statements() -> Iterator[str]:
     for table in (*_APPENDED, "disclosure"):
         yield f"GRANT INSERT ON {table} TO {WRITER}"
     yield f"GRANT UPDATE (id) ON log_lock TO {WRITER}"
+
+
+def rail_of(table: str) -> tuple[str, int]:
+    """Return the name of the trigger that keeps *table*, and what PostgreSQL keeps as its ``tgtype``."""
+    # pg_trigger.h: before the statement 2, DELETE 8, UPDATE 16, TRUNCATE 32.
+    return f"{table}_keeps", 2 + 16 + 32 + (0 if table == "disclosure" else 8)
 
 
 def _triggers(table: str) -> Iterator[str]:

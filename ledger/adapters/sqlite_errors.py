@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from eventsourcing.persistence import ConnectionUnavailableError, IntegrityError, PersistenceError
 
+from ledger.adapters.sqlite_schema import REFUSED
 from ledger.errors import EvidenceError, LedgerError, LockedError, UsageError
 
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
@@ -78,6 +79,18 @@ class StoreError(UsageError):
         self.path = path
 
 
+class TriggerRefusedError(UsageError):
+    """A trigger that is none of ours refuses what is written."""
+
+    def __init__(self, path: str, fact: str) -> None:
+        super().__init__(
+            f"a trigger in the ledger {path} refuses the commit",
+            fact=f"it says {fact!a}, which none of the ledger's own does",
+            hint="`release-ledger verify` names it; find out who made it and have it dropped; nothing was recorded",
+        )
+        self.path = path
+
+
 @contextmanager
 def translated(path: str) -> Iterator[None]:
     """Turn what SQLite reports inside the block into the ledger's errors; conflicts of keys pass."""
@@ -88,8 +101,15 @@ def translated(path: str) -> Iterator[None]:
     except (sqlite3.Error, PersistenceError) as exc:
         reported = exc if isinstance(exc, sqlite3.Error) else exc.__cause__
         if isinstance(exc, IntegrityError) or isinstance(reported, sqlite3.IntegrityError):
+            if getattr(reported, "sqlite_errorcode", 0) == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+                _refuse_foreign(path, str(reported), exc)
             raise
         raise _translated(path, reported or exc) from exc
+
+
+def _refuse_foreign(path: str, said: str, exc: BaseException) -> None:
+    if not said.endswith(REFUSED):
+        raise TriggerRefusedError(path, said) from exc
 
 
 def _translated(path: str, exc: BaseException) -> LedgerError:

@@ -13,6 +13,9 @@ APPLICATION_ID = 0x52_4C_47_52
 
 SCHEMA_VERSION = 1
 
+REFUSED = " is append-only"
+"""How what a trigger says ends; a table's name stands before it."""
+
 _TABLES = (
     """CREATE TABLE stored_events (originator_id TEXT NOT NULL, originator_version INTEGER NOT NULL,
        topic TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (originator_id, originator_version))""",
@@ -60,8 +63,13 @@ def create_statements() -> tuple[str, ...]:
     )
 
 
+def guard_rails() -> Mapping[str, str]:
+    """Return the triggers of a ledger, each by its name as the statement that makes it."""
+    return {sql.split()[2]: sql for table in _KEYS for sql in _triggers(table)}
+
+
 def _triggers(table: str) -> tuple[str, ...]:
-    refuse = f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    refuse = f"BEGIN SELECT RAISE(ABORT, '{table}{REFUSED}'); END"
     taken = " OR ".join(_exists(table, key) for key in _KEYS[table])
     update = f"CREATE TRIGGER {table}_update BEFORE UPDATE ON {table} {_UPDATE_WHEN.get(table, '')} {refuse}"
     insert = f"CREATE TRIGGER {table}_insert BEFORE INSERT ON {table} WHEN {taken} {refuse}"

@@ -34,6 +34,42 @@ def guard_of(case: Case) -> Path:
     return case.folder.tip / "tip"
 
 
+@pytest.mark.parametrize(
+    ("statements", "remark"),
+    [
+        (("DROP TRIGGER log_leaf_update",), "the trigger log_leaf_update is missing"),
+        (
+            (
+                "DROP TRIGGER anchor_delete",
+                "CREATE TRIGGER anchor_delete BEFORE DELETE ON anchor WHEN 0 BEGIN SELECT 1; END",
+            ),
+            "the trigger anchor_delete does not do what it did",
+        ),
+        (
+            ("CREATE TRIGGER x BEFORE INSERT ON stored_events BEGIN SELECT RAISE(ABORT, 'not now'); END",),
+            "the trigger 'x' on 'stored_events' is not the ledger's",
+        ),
+    ],
+)
+def test_triggers_that_are_missing_or_foreign_are_remarked_and_told(
+    statements: tuple[str, ...], remark: str, ledger: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A foreign one that refuses a commit is no other writer, which it would help to wait for."""
+    with closing(sqlite3.connect(ledger.database)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+    verified = main(["verify"])
+    told = capsys.readouterr().out
+    recorded = main(["note", "1", "seen"])
+
+    assert verified == 0
+    assert f"remark: {remark}" in told
+    refused = "refuses the commit\n  it says 'not now'" in capsys.readouterr().err
+    assert (recorded, refused) == ((1, True) if "RAISE" in statements[-1] else (0, False))
+
+
 def events_of(case: Case) -> list[dict[str, Any]]:
     statement = "SELECT state FROM log_leaf JOIN stored_events USING (originator_id, originator_version) ORDER BY idx"
     with closing(sqlite3.connect(case.database)) as connection:

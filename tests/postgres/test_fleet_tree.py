@@ -13,6 +13,7 @@ from ledger.adapters.keys import LogKey
 from ledger.adapters.postgres_head import asked_head, head_in
 from ledger.adapters.postgres_server import create_ledger
 from ledger.adapters.postgres_tree import FleetTree
+from ledger.adapters.sqlite_errors import TriggerRefusedError
 from ledger.adapters.sqlite_tree import LeafAlteredError, ReadBackError, TileMissingError
 from ledger.adapters.tip_guard import (
     CheckpointDiffersError,
@@ -265,6 +266,34 @@ def test_a_commit_of_an_event_that_is_no_json_is_a_finding(one: Host) -> None:
         found = list(source.surplus(2))
 
     assert [words.partition("has not")[2] for words in found] == [" the commit_id of event 0"]
+
+
+def test_triggers_that_are_missing_or_foreign_are_remarked(one: Host) -> None:
+    """They are guard rails only, so they decide nothing; but somebody may be about to do something."""
+    with one.ledger() as ledger:
+        append(ledger, [1])
+    with open_served(one.address) as source:
+        sound = list(source.rail_faults())
+    with psycopg.connect(one.address, options="-c search_path=ledger", autocommit=True) as connection:
+        connection.execute("DROP TRIGGER log_leaf_keeps ON log_leaf")
+        connection.execute("ALTER TABLE anchor DISABLE TRIGGER anchor_keeps")
+        connection.execute("CREATE RULE deaf AS ON INSERT TO log_commit DO INSTEAD NOTHING")
+        connection.execute("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not now'; END$$")
+        connection.execute("CREATE TRIGGER no BEFORE INSERT ON stored_events EXECUTE FUNCTION no()")
+
+    with open_served(one.address) as source:
+        found = list(source.rail_faults())
+    change(one.address, "DROP RULE deaf ON log_commit")
+    error = refuses(one, TriggerRefusedError)
+
+    assert sound == []
+    assert [words.partition(":")[0] for words in found] == [
+        "the trigger anchor_keeps does not do what it did, or is switched off",
+        "'deaf' on 'log_commit' is not the ledger's",
+        "the trigger log_leaf_keeps is missing, which keeps its table append-only",
+        "'no' on 'stored_events' is not the ledger's",
+    ]
+    assert "'not now'" in error.fact
 
 
 def test_a_missing_leaf_is_found(one: Host) -> None:
