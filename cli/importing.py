@@ -94,18 +94,22 @@ def _contexts(context: Context) -> ContextOf:
 
 def tell_import(imported: Imported, form: ImportForm, session: Session) -> None:
     """Say what was imported."""
-    count = len(imported.streams)
-    of = f"{imported.size} events of {imported.origin}, {count} installation{'' if count == 1 else 's'}"
+    of = f"{_counted(imported.size, 'event')} of {imported.origin}, {_counted(len(imported.streams), 'installation')}"
     new = imported.size - imported.first
     if new:
         session.terminal.say(plain(f"Imported: {new} of {of}"))
         session.terminal.say(f"Root: {imported.root.hex()}")
     else:
-        session.terminal.say(plain(f"Nothing to import: all {of}, are there already"))
+        there = "the {}, is" if imported.size == 1 else "all {}, are"
+        session.terminal.say(plain(f"Nothing to import: {there.format(of)} there already"))
     if imported.disclosed:
         session.terminal.say(f"Personal values that came along: {imported.disclosed}")
     if session.json:
         session.terminal.write(json.dumps(as_record(imported, form), separators=(",", ":")) + "\n")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def as_record(imported: Imported, form: ImportForm) -> dict[str, object]:

@@ -175,8 +175,9 @@ class _Other:
         (first, run), size, held = self._runs[-1], self._builder.size, self._held
         by = ", ".join(f"{vkey.name}+{vkey.key_id.hex()}" for vkey in self._keys)
         listed = "of the policy" if self._listed() else "that the import recorded and the policy does not list"
-        many = f"{size} events" if held == size else f"{held} of {size} events"
-        told = f"{many} of {self._origin} ({run.form}, announced by event {first}) have the tree that it signed"
+        many = f"{size} event{'' if size == 1 else 's'}"
+        many, verb = (f"{held} of {many}" if held != size else many), "has" if size == 1 else "have"
+        told = f"{many} of {self._origin} ({run.form}, announced by event {first}) {verb} the tree that it signed"
         yield f"{told}, under the key {listed}: {by}"
         if size < run.tree_size:
             yield f"the import of {self._origin} is not finished: {size} of {run.tree_size} events are there"
