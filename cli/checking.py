@@ -89,8 +89,8 @@ def _known(view: View, ledger: sqlite3.Connection, session: Session) -> _Record:
     return _Record(
         nodes=tuple((table, node_now(ledger, table.stream)) for table in tables),
         size=size,
-        last=newest.envelope["recorded_at"],
-        last_reading=ClockReading(**newest.envelope["clock"]),
+        last=newest.entry["recorded_at"],
+        last_reading=ClockReading(**newest.entry["clock"]),
         note=note_at(ledger, size),
     )
 

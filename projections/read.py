@@ -108,6 +108,12 @@ class StoredEvent(NamedTuple):
     imported: Imported | None = None
 
     @property
+    def entry(self) -> Mapping[str, Any]:
+        """The envelope of the entry itself: of an imported event that of the one that carries it."""
+        entry: Mapping[str, Any] = self.envelope if self.imported is None else json.loads(self.state)
+        return entry
+
+    @property
     def data(self) -> Mapping[str, Any]:
         """The event's own members."""
         data: Mapping[str, Any] = self.envelope["data"]

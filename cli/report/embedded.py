@@ -29,7 +29,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from cli.report.model import Report, entry_of
+from cli.report.model import Report
 from cli.report.states import changes_of
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import print_base64
@@ -85,7 +85,7 @@ def _head(report: Report, parts: Sequence[Sequence[object]]) -> Mapping[str, obj
 
 def _form(stored: StoredEvent) -> object:
     """Return the envelope of an entry as an object, its text where that does not give the bytes again."""
-    entry = entry_of(stored)
+    entry = stored.entry
     if _written(entry).encode(errors="replace") != stored.state:
         return stored.state.decode(errors="replace")
     if stored.imported is None or len(entry["data"].get("leaf", ())) != 1:

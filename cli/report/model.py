@@ -5,11 +5,10 @@ hashes, checkpoints) is taken as it is stored: a record that was altered gives a
 so. Everything else is derived here from the same events, and numbers them.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cli.report.exceptions import Exceptional, exceptions_of
 from cli.report.population import Population, population_of
@@ -173,12 +172,6 @@ def _events(ledger: sqlite3.Connection, lines: Sequence[Line]) -> Iterator[Store
             stop += 1
         yield from read_events(ledger, start=lines[start].number, stop=lines[stop - 1].number + 1)
         start = stop
-
-
-def entry_of(stored: StoredEvent) -> Mapping[str, Any]:
-    """Return the envelope of an entry of the log: of an imported event that of the entry which carries it."""
-    entry: Mapping[str, Any] = stored.envelope if stored.imported is None else json.loads(stored.state)
-    return entry
 
 
 def checkpoint_of(note: bytes) -> Checkpoint:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cli.report.model import Report, checkpoint_of, entry_of
+from cli.report.model import Report, checkpoint_of
 
 LIMITS = (
     "Integrity is not truth: that events were not changed does not say that they were true when they were recorded.",
@@ -66,7 +66,7 @@ def _of_imports(report: Report) -> Iterator[str]:
 
 def _of_checkpoints(report: Report) -> Iterator[str]:
     """Yield which commits have no checkpoint in the page; each got one when it was recorded."""
-    commits = [entry_of(stored)["commit_id"] for _, stored in report.events]
+    commits = [stored.entry["commit_id"] for _, stored in report.events]
     ends = {n for n, (one, other) in enumerate(zip(commits, (*commits[1:], None), strict=True), 1) if one != other}
     missing = len(ends - {checkpoint_of(note).size for note in report.notes})
     if not report.whole or (missing and len(report.notes) == 1):

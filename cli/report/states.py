@@ -6,7 +6,7 @@ already stands for it. So *since* never falls from one state to the next, of one
 imported has the times of the log that it comes from.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from projections.history import HistoryFilter
@@ -63,9 +63,10 @@ def states_of(view: View, *, first: int, last: int, node: str | None) -> tuple[S
     states: list[State] = []
     for number in (first, *reversed(changes)):
         tables = {table.stream: table for table in view.nodes(at=number) if node in (None, table.node, table.stream)}
+        elsewhere = _of_other_logs(view, tables, first) if number == first else {}
         for stream, table in tables.items():
             if known.get(stream) != table:
-                states.append(_state(number, since[number - first], table, table.releases))
+                states.append(_state(number, elsewhere.get(stream, since[number - first]), table, table.releases))
         states.extend(
             _state(number, since[number - first], known[stream], None) for stream in known if stream not in tables
         )
@@ -108,6 +109,17 @@ def _since(view: View, first: int) -> tuple[str, ...]:
         least[line.imported] = min(line.recorded_at, least.get(line.imported, line.recorded_at))
         times.append(least[line.imported])
     return tuple(reversed(times))
+
+
+def _of_other_logs(view: View, tables: Mapping[str, NodeTable], first: int) -> Mapping[str, str]:
+    """Return the times of tables that events of another log made than event *first* is of; they count from then on."""
+    if not view.origins():
+        return {}
+    lines = {
+        n: next(view.lines(HistoryFilter(since=n, until=n))) for n in (first, *(t.last_change for t in tables.values()))
+    }
+    changed = {stream: lines[table.last_change] for stream, table in tables.items()}
+    return {stream: line.recorded_at for stream, line in changed.items() if line.imported != lines[first].imported}
 
 
 def _state(number: int, since: str, table: NodeTable, releases: Rows | None) -> State:

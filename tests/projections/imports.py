@@ -1,7 +1,7 @@
 """Logs that hold events of other logs: what a receiving ledger looks like after an import, as its leaves."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,35 +29,38 @@ def elsewhere(leaves: Sequence[Leaf], *, names: str = "cd", salt: str = "0194") 
     return tuple(found)
 
 
-def take(world: World, leaves: Sequence[Leaf], *, origin: str = ORIGIN, first: int = 0) -> None:
-    """Let *world* import *leaves*, the first of which is number *first* of *origin*."""
+def import_of(
+    leaves: Sequence[Leaf], *, version: int, origin: str = ORIGIN, first: int = 0
+) -> Iterator[LedgerImported | EventImported]:
+    """Yield the events by which *leaves* come in, the first of which is number *first* of *origin*."""
     context = replace(_CONTEXT, reason="two hosts, one ledger")
-    world.append(
-        LedgerImported(
-            originator_version=len(world.leaves) + 1,
-            context=context,
-            origin=origin,
-            vkeys=("key",),
-            form="import",
-            first=first,
-            tree_size=first + len(leaves),
-            root_sha256="0" * 64,
-            checkpoint=("note",),
-            disclosed=0,
-        )
+    yield LedgerImported(
+        originator_version=version,
+        context=context,
+        origin=origin,
+        vkeys=("key",),
+        form="import",
+        first=first,
+        tree_size=first + len(leaves),
+        root_sha256="0" * 64,
+        checkpoint=("note",),
+        disclosed=0,
     )
     for number, leaf in enumerate(leaves, first):
-        node = json.loads(leaf.state).get("node")
-        world.append(
-            EventImported(
-                originator_id=leaf.stream,
-                originator_version=leaf.version,
-                context=replace(context, node=node),
-                origin=origin,
-                index=number,
-                **carried(leaf.state),
-            )
+        yield EventImported(
+            originator_id=leaf.stream,
+            originator_version=leaf.version,
+            context=replace(context, node=json.loads(leaf.state).get("node")),
+            origin=origin,
+            index=number,
+            **carried(leaf.state),
         )
+
+
+def take(world: World, leaves: Sequence[Leaf], *, origin: str = ORIGIN, first: int = 0) -> None:
+    """Let *world* import *leaves*, the first of which is number *first* of *origin*."""
+    for event in import_of(leaves, version=len(world.leaves) + 1, origin=origin, first=first):
+        world.append(event)
 
 
 def own(leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
