@@ -27,6 +27,9 @@ HOST_LEDGER = "/var/lib/release-ledger"
 APPLICATION_ID = 0x52_4C_56_57
 SCHEMA_VERSION = 5
 DRIVERS = ("", "auto", "embedded")
+PREFIX = "RELEASE_LEDGER_"
+VARIABLES = frozenset(PREFIX + name for name in ("DEBUG", "DRIVER", "NODE", "REASON", "TICKET", "TIP_GUARD"))
+"""Every variable that is read, besides that of the ledger itself."""
 
 _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+@:,= ")
 _ENCODINGS = frozenset({"utf-8", "ascii", "us-ascii", "latin-1", "iso-8859-1"})
@@ -66,6 +69,8 @@ def answer(arguments: list[str], environ: "Mapping[str, str]") -> tuple[str, str
     """Return what stdout gets and the advice for a terminal; None where the full path must answer."""
     if arguments == ["--version"]:
         return f"release-ledger {VERSION}\n", ""
+    if any(name.startswith(PREFIX) and name not in VARIABLES for name in environ):
+        return None  # one that is misspelt is warned of
     folder = ledger_folder(environ)
     if folder is None or environ.get("RELEASE_LEDGER_NODE") or environ.get("RELEASE_LEDGER_DRIVER", "") not in DRIVERS:
         return None

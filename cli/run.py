@@ -3,6 +3,7 @@
 No traceback reaches a user, unless ``RELEASE_LEDGER_DEBUG`` asks for it.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,11 +15,14 @@ from cli.groups import Command
 from cli.plain_text import plain
 from cli.session import Session
 from cli.terminal import Terminal
+from cli.variables import unknown_variables
 from ledger.errors import LedgerError
 
 
 def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int:
     """Return the exit code of *command*, called with *arguments*."""
+    for sentence in unknown_variables(os.environ):
+        session.terminal.warn(sentence)
     changes = any(isinstance(argument, Group) and argument.changes for argument in arguments.values())
     try:
         code = command(**arguments)

@@ -70,6 +70,17 @@ def add_witness(name: str, vkey: str, url: str, *, session: Session) -> int:
     return 0
 
 
+def remove_witness(name: str, *, session: Session) -> int:
+    """Hand nothing more to a witness; return the exit code.
+
+    Raises: what the list of witnesses raises.
+    """
+    with bootstrap.open_holders(session.settings) as holders:
+        holders.witnesses.remove(name)
+    session.terminal.say(f"Witness {plain(name)}: removed; what it holds stays with it")
+    return 0
+
+
 def submit(*, session: Session) -> int:
     """Hand the newest checkpoint to every holder and say what each holds; return the exit code.
 

@@ -24,6 +24,15 @@ def add(
     return witnessing.add_witness(name, vkey, url, session=session)
 
 
+def remove(
+    name: Annotated[str, Argument(metavar="NAME", help="What you called it when you added it.")],
+    *,
+    session: Session,
+) -> int:
+    """Hand nothing more to a witness."""
+    return witnessing.remove_witness(name, session=session)
+
+
 def submit(*, session: Session) -> int:
     """Hand the newest checkpoint to every outside holder now."""
     return witnessing.submit(session=session)
@@ -62,6 +71,7 @@ def serve(
 
 SUBCOMMANDS = {
     "add": (add, "witness add w1 w.example.org/w1+9b3cd1e0+BAbc... https://w.example.org/"),
+    "remove": (remove, "witness remove w1"),
     "submit": (submit, "witness submit"),
     "list": (list_, "witness list"),
     "log": (log, "witness log db1.example.org/emqx+530d903a+AeKy..."),

@@ -56,6 +56,30 @@ class WitnessKnownError(UsageError):
         self.known = known
 
 
+class WitnessUnknownError(UsageError):
+    """There is no witness of this name."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(
+            f"there is no witness {name[:60]!a}",
+            fact=f"{path} does not name it",
+            hint="`release-ledger witness list` shows them",
+        )
+        self.name = name
+
+
+class WitnessNeededError(UsageError):
+    """The operator's own lines of the list build on a witness."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(
+            f"the witness {name} is not removed",
+            fact=f"a group or the quorum in {path} names it",
+            hint=f"edit {path}: take it out there too",
+        )
+        self.name = name
+
+
 class WitnessListError(UsageError):
     """The list of witnesses cannot be read."""
 
@@ -119,6 +143,26 @@ class WitnessList:
         parse_policy(changed)
         replace_file(self.path, changed, mode=0o600)
         return True
+
+    def remove(self, name: str) -> None:
+        """Take a witness out; what it holds stays with it, and its receipts stay in the ledger.
+
+        Raises: WitnessUnknownError, WitnessNeededError, PolicyError, WitnessListError, WriteFailedError.
+        """
+        import re  # noqa: PLC0415 # as the module says
+
+        from ledger.adapters.durable import replace_file  # noqa: PLC0415 # as above
+        from ledger.tlog.policy_file import PolicyError, parse_policy  # noqa: PLC0415 # as above
+
+        text, named = self._text() or b"", name.encode(errors="surrogateescape")
+        if not any(witness.name == named for witness in self.read()):
+            raise WitnessUnknownError(name, self.path)
+        changed = re.sub(rb"(?m)^[ \t]*witness[ \t]+%s[ \t].*\n" % re.escape(named), b"", text)
+        try:
+            parse_policy(changed)
+        except PolicyError as exc:
+            raise WitnessNeededError(name, self.path) from exc
+        replace_file(self.path, changed, mode=0o600)
 
     def _text(self) -> bytes | None:
         try:

@@ -135,3 +135,10 @@ class WitnessBook(Protocol):
         Raises: UsageError, as the concrete error for the reason.
         """
         ...
+
+    def remove(self, name: str) -> None:
+        """Take a witness out.
+
+        Raises: UsageError, as the concrete error for the reason.
+        """
+        ...

@@ -308,6 +308,25 @@ def test_another_key_under_a_known_name_is_refused(watched: Lab, witness: Runnin
     assert "there already" in again.out
 
 
+def test_a_witness_is_removed_and_its_receipts_stay(watched: Lab, witness: RunningWitness) -> None:
+    assert watched.run("witness", "submit").code == 0
+    listed = (watched.ledger / "witnesses").read_text()
+
+    unknown = watched.run("witness", "remove", "w2")
+    (watched.ledger / "witnesses").write_text(listed.replace("quorum none", "group g any w1\nquorum g"))
+    needed = watched.run("witness", "remove", "w1")
+    (watched.ledger / "witnesses").write_text(listed)
+    removed = watched.run("witness", "remove", "w1")
+    changed = watched.run("unpack", "4.4.1", *WHY)
+    again = watched.run("witness", "add", "w1", str(witness.vkey), witness.url)
+    held = watched.run("witness", "list", "--json").json["holders"]
+
+    assert (unknown.code, needed.code, removed.code, changed.code, again.code) == (1, 1, 0, 0, 0)
+    assert "a group or the quorum" in needed.err
+    assert removed.out == "Witness w1: removed; what it holds stays with it\n"
+    assert held == [{"name": "witness:w1", "held": 1}]
+
+
 def test_a_witness_stops_when_it_is_told(lab: Lab, tmp_path: Path) -> None:
     serving = lab.start("witness", "serve", "--state", str(tmp_path / "w"), "--port", "0")
     assert serving.stdout is not None
