@@ -22,6 +22,7 @@ from ledger.domain.records import Context
 
 if TYPE_CHECKING:
     from cli.config import Settings
+    from cli.node_keeper import NodeKeeper
     from ledger.adapters.audit_state import AuditState
     from ledger.adapters.export_desk import ExportDesk
     from ledger.adapters.fleet_keys import HostKey
@@ -62,17 +63,39 @@ class Bench:
 class RecordOfCommand:
     """The record, which keeps with each commit what the commitments of this command stand for (RULINGS 5)."""
 
-    def __init__(self, ledger: "ReleaseLedger", identity: "Identity", after: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        ledger: "ReleaseLedger",
+        identity: "Identity",
+        after: Callable[[], object],
+        keeper: "NodeKeeper | None" = None,
+    ) -> None:
         self._ledger = ledger
         self._identity = identity
         self._after = after
+        self.keeper = keeper  # where this host is to go on while the ledger is out of reach
         self.grown = False  # whether this command has recorded anything, or tried to
 
     def record(self, events: "Sequence[AnyEvent]", *, private: "Sequence[Disclosure]" = ()) -> tuple[int, ...]:
         """Append *events* in one commit and return their leaf indexes; *private* is kept with them."""
         self.grown = self.grown or bool(events)
-        indexes = self._ledger.record(events, disclosures=(*self._identity.disclosures, *private))
+        if self.keeper is None:
+            indexes = self._ledger.record(events, disclosures=(*self._identity.disclosures, *private))
+        else:
+            indexes = self._kept(events, self.keeper, private)
         self._after()
+        return indexes
+
+    def _kept(
+        self, events: "Sequence[AnyEvent]", keeper: "NodeKeeper", private: "Sequence[Disclosure]"
+    ) -> tuple[int, ...]:
+        keeper.before(events)
+        try:
+            indexes = self._ledger.record(events, disclosures=(*self._identity.disclosures, *private))
+        except BaseException as exc:
+            keeper.failed(events, exc)
+            raise
+        keeper.after(events)
         return indexes
 
     def releases(self, stream: str) -> "NodeReleases":
@@ -134,6 +157,8 @@ def at_work(
             contexts=contexts_of(identity, node=node.node, reason=reason, ticket=ticket),
             new_id=new_id,
         )
+        if record.keeper is not None and after is not None and not record.grown:
+            record.keeper.learn(node)
 
 
 @contextmanager
@@ -166,7 +191,10 @@ def open_record(
     identity = identify(look_around(os.environ), tool=TOOL)
     with closing(ReleaseLedger(places.store, recording=recording)) as ledger:
         try:
-            yield RecordOfCommand(ledger, identity, after or tuple), identity
+            yield (
+                RecordOfCommand(ledger, identity, after or tuple, drivers.keeper_of(places, ledger.releases)),
+                identity,
+            )
         finally:
             if guard.advanced:
                 sys.stderr.write(_CAUGHT_UP)

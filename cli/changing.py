@@ -13,6 +13,7 @@ from unicodedata import normalize
 
 from cli import bootstrap
 from cli.errors import InterruptedByUserError, NotConfirmedError
+from cli.offline import at_hand
 from cli.options import ChangeOptions, Overridable
 from cli.outside import held_outside
 from cli.render_change import outcome_json, plan_text, warning_text
@@ -82,6 +83,7 @@ def change(
     wanted = _wanted(options, allowed, permanent=permanent)
     try:
         with (
+            at_hand(session, wait=options.wait, dry=options.dry_run, plan=plan),
             held_outside(session, idle=options.dry_run) as outside,
             bootstrap.at_work(
                 session.settings,

@@ -15,6 +15,7 @@ from cli.changing import catch_up, why
 from cli.exit_codes import DIFFERENT, DONE
 from cli.ledger_place import address_in
 from cli.live import handler_of
+from cli.offline import answer, at_hand, keep_seen, spool_point
 from cli.options import LeaveOptions
 from cli.outside import held_outside
 from cli.reading import ask, meant
@@ -62,21 +63,27 @@ def check_installations(*, record: bool, options: LeaveOptions, session: Session
 
     Raises: the errors of reading a ledger; NodeUnknownError; with *record* those of recording.
     """
+    if not record:
+        answer(session)
+        return _checked(None, session)
+    with at_hand(session):
+        return _checked(options, session)
+
+
+def _checked(record: LeaveOptions | None, session: Session) -> int:
     known = ask(session, lambda view, ledger: _known(view, ledger, session))
-    points = [
-        (node_label(table), point)
-        for table, node in known.nodes
-        for point in installation_points(node, _sight(node, session))
-    ]
-    points += [("", point) for point in (*_of_ledger(known, session), *_settings(session))]
-    recorded = _recorded(options, session) if record else ()
+    sights = [(table, node, _sight(node, session)) for table, node in known.nodes]
+    keep_seen(session, [node for _, node, sight in sights if sight.seen is not None])
+    points = [(node_label(table), point) for table, node, sight in sights for point in installation_points(node, sight)]
+    points += [("", point) for point in (*_of_ledger(known, session), *spool_point(session), *_settings(session))]
+    recorded = () if record is None else _recorded(record, session)
     if session.json:
         session.terminal.write(_as_json(points, recorded))
     else:
         session.terminal.write(_as_text(points, session))
         if recorded:
             session.terminal.say(f"Recorded: events {recorded[0]} to {recorded[-1]}")
-        elif record:
+        elif record is not None:
             session.terminal.say("Recorded: nothing, for nothing happened outside the ledger")
     bad = any(point.verdict in {Verdict.DIFFERS, Verdict.FAULT} for _, point in points)
     return DIFFERENT if bad else DONE

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "note": "Write a note or a correction beside an event.",
     "key": "Name the keys by which the history is verified.",
     "witness": "Let others hold the history, or hold that of others.",
+    "spool": "Tell or join what this host recorded while its ledger was out of reach.",
     "import": "Bring the history of another ledger into this one, with its proofs.",
     "move": "Let the ledger of this host go on elsewhere, with all that it holds.",
     "export": "Write evidence that others can check, or a listing.",

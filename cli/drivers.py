@@ -15,7 +15,9 @@ from ledger.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from cli.discovery import Found
+    from cli.node_keeper import NodeKeeper
     from ledger.adapters.embedded_node import EmbeddedNode
+    from ledger.adapters.ledger_folder import LedgerFolder
     from ledger.domain.releases import NodeReleases
 
 Tell = Callable[[str], None]
@@ -204,3 +206,20 @@ def _check_installation(root: Path) -> None:
         raise NotAnInstallationError(root, str(exc)) from exc
     if missing:
         raise NotAnInstallationError(root, f"there is no {', no '.join(f'{name}/' for name in missing)} in it")
+
+
+def keeper_of(places: "LedgerFolder", read: "Callable[[str], NodeReleases]") -> "NodeKeeper | None":
+    """Return what keeps this host's installations, where it is to go on without the ledger of its fleet in *places*.
+
+    *read* folds a stream of that ledger.
+    """
+    if places.address is None:
+        return None
+    from ledger.adapters.spool_place import SpoolPlace  # noqa: PLC0415 # as the module says
+
+    kept = SpoolPlace(places.path).kept
+    if not kept.begun:
+        return None
+    from cli.node_keeper import NodeKeeper  # noqa: PLC0415 # as above
+
+    return NodeKeeper(kept, read=read)

@@ -36,6 +36,11 @@ require_ticket = false
 anchors = []  # who holds checkpoints outside: "file:/PATH", "syslog"; witnesses: `release-ledger witness add`
 holders = 0  # how many of them must hold every event before a change starts
 """
+_FLEET = b"""\
+
+# [fleet]
+# offline = "spool"  # while the server is out of reach, changes go on in a ledger of this host; else they are refused
+"""
 
 
 class SecretInAddressError(UsageError):
@@ -185,7 +190,7 @@ def make_ledger(folder: Path, *, origin: str | None, tip_guard: Path | None) -> 
     ledger = replace(existing_ledger(folder), made=made)
     if origin is not None and origin != ledger.origin:
         raise OtherOriginError(folder, ledger.origin)
-    _write_config(ledger.folder / "config.toml")
+    _write_config(ledger.folder / "config.toml", _CONFIG)
     return ledger
 
 
@@ -215,7 +220,7 @@ def _joined_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
     if origin is not None and origin != joined.origin:
         raise OtherOriginError(folder, joined.origin)
     make_views(address_in(folder) or "")
-    _write_config(joined.folder / "config.toml")
+    _write_config(joined.folder / "config.toml", _CONFIG + _FLEET)
     return MadeLedger(
         folder=joined.folder,
         origin=joined.origin,
@@ -225,11 +230,11 @@ def _joined_ledger(folder: Path, *, origin: str | None) -> MadeLedger:
     )
 
 
-def _write_config(path: Path) -> None:
+def _write_config(path: Path, text: bytes) -> None:
     from ledger.adapters.durable import replace_file  # noqa: PLC0415 # as the module says
 
     if not _is_there(path):
-        replace_file(path, _CONFIG, mode=0o600)
+        replace_file(path, text, mode=0o600)
 
 
 def _is_there(path: Path) -> bool:

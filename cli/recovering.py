@@ -13,6 +13,7 @@ from cli import bootstrap, drivers
 from cli.changing import agreed, allowed_by, catch_up, driver_of, why
 from cli.exit_codes import DONE
 from cli.installation_options import RecoverOptions
+from cli.offline import at_hand
 from cli.outside import held_outside
 from cli.session import Session
 from ledger.application.ports import NodeDownError
@@ -58,6 +59,7 @@ def recover_installation(options: RecoverOptions, *, session: Session) -> int:
     reason, ticket = why(options, session)
     try:
         with (
+            at_hand(session, wait=options.wait),
             held_outside(session) as outside,
             bootstrap.at_work(
                 session.settings,
@@ -97,6 +99,7 @@ def _dry_run(options: RecoverOptions, session: Session) -> int:
     """Tell what would be done; return 5, as every change does, where there is something, else 0."""
     reason, ticket = why(options, session)
     with (
+        at_hand(session, wait=options.wait, dry=True),
         as_it_was(session.settings.ledger.value),
         bootstrap.at_work(
             session.settings,

@@ -9,6 +9,8 @@ from cli.config import Settings, read_settings
 from cli.terminal import Terminal, colour_unwanted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cli.options import Everywhere
 
 
@@ -18,6 +20,7 @@ class Session:
     def __init__(self, options: "Everywhere") -> None:
         self.options = options
         self.json = options.json
+        self.apart: Path | None = None  # this host's place of its ledger, where it goes on apart from it
         self.terminal = Terminal(
             out=sys.stdout,
             err=sys.stderr,
@@ -42,6 +45,10 @@ class Session:
         """
         self.__dict__["settings"] = settings = self._read()
         return settings
+
+    def settle(self, settings: Settings) -> None:
+        """Let *settings* be in force from now on."""
+        self.__dict__["settings"] = settings
 
     def _read(self) -> Settings:
         return read_settings(ledger=self.options.ledger, node=self.options.node, environ=os.environ)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cli.declared import Option
 from cli.listing import list_events
+from cli.offline import answer as answer_from_here
 from cli.read_options import FilterOptions, ProofOption, ReadOptions
 from cli.session import Session
 
@@ -24,5 +25,6 @@ def log(
     session: Session,
 ) -> int:
     """Print the events that are wanted."""
+    answer_from_here(session)
     list_events(wanted, at=read.at, session=session, oneline=oneline, proof=proof)
     return 0

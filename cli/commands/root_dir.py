@@ -8,6 +8,7 @@ with --at as it was then.
 from typing import Annotated
 
 from cli.declared import Option
+from cli.offline import answer as answer_from_here
 from cli.read_options import ReadOptions
 from cli.reading import one_node
 from cli.render_versions import root_dir_json, root_dir_text
@@ -23,6 +24,7 @@ def root_dir(
     session: Session,
 ) -> int:
     """Print the root."""
+    answer_from_here(session)
     node, moment = one_node(session, read.at)
     session.terminal.write(root_dir_json(node, moment) if session.json else root_dir_text(node, raw=raw))
     if read.at is not None:

@@ -7,6 +7,7 @@ EVENT is a number, last, last~2, a time, or the start of an id; an event stands 
 from typing import Annotated
 
 from cli.declared import Argument
+from cli.offline import answer as answer_from_here
 from cli.read_options import ProofOption, ReadOptions
 from cli.session import Session
 from cli.showing import show_event
@@ -22,5 +23,6 @@ def show(
     session: Session,
 ) -> int:
     """Print it."""
+    answer_from_here(session)
     show_event(event, at=read.at, session=session, proof=proof)
     return 0

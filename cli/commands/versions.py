@@ -8,6 +8,7 @@ between; --status and --vsn leave only the rows that match, and exit 0 where non
 from typing import Annotated
 
 from cli.declared import Option
+from cli.offline import answer as answer_from_here
 from cli.read_options import ReadOptions, RowOptions
 from cli.reading import tables_at
 from cli.render_versions import versions_json, versions_text
@@ -25,6 +26,7 @@ def versions(
     session: Session,
 ) -> int:
     """Print the table."""
+    answer_from_here(session)
     if live:
         from cli.asking import versions_live  # noqa: PLC0415 # only who asks the node pays for it
 

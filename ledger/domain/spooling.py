@@ -9,7 +9,7 @@ wrote beside events changes no state, and may stand in between.
 
 from collections.abc import Iterable
 
-from ledger.domain.events import AnyReleaseEvent, NoteAdded, SpoolBegun
+from ledger.domain.events import InstallationEvent, NoteAdded, SpoolBegun
 from ledger.domain.imported import note_lines
 from ledger.domain.records import Context
 from ledger.domain.releases import NodeReleases
@@ -19,16 +19,15 @@ from ledger.errors import RefusedError
 class StreamWentOnError(RefusedError):
     """The fleet's ledger holds events of the installation that the spool did not know when it began."""
 
-    def __init__(self, node: str, *, known: int, other: AnyReleaseEvent) -> None:
-        word = other.TOPIC.split(".")[-2].replace("_", " ")
+    def __init__(self, node: str, *, known: int, version: int, what: str) -> None:
         super().__init__(
             f"what was recorded here of {node} cannot be brought into the ledger",
             fact=f"it goes on from version {known} of the stream, and the ledger has another event of version "
-            f"{other.originator_version} there: {word}",
+            f"{version} there: {what}",
             hint="`release-ledger spool status` names its folder; move that to a safe place as evidence "
             "(`verify` and `export` read it with --ledger), and let the next change record what is in effect as drift",
         )
-        self.node, self.known, self.other = node, known, other
+        self.node, self.known, self.version = node, known, version
 
 
 def decide_spool(node: NodeReleases, *, context: Context, origin: str, note: bytes | None) -> SpoolBegun:
@@ -50,7 +49,7 @@ def decide_spool(node: NodeReleases, *, context: Context, origin: str, note: byt
     )
 
 
-def refuse_other_events(begun: SpoolBegun, since: Iterable[AnyReleaseEvent]) -> None:
+def refuse_other_events(begun: SpoolBegun, since: Iterable[InstallationEvent]) -> None:
     """Let a spool be joined where nothing happened *since* the version that it continues but notes.
 
     Raises: StreamWentOnError.
@@ -58,7 +57,10 @@ def refuse_other_events(begun: SpoolBegun, since: Iterable[AnyReleaseEvent]) -> 
     for event in since:
         if event.originator_version > begun.continues_version and not isinstance(event, NoteAdded):
             raise StreamWentOnError(
-                begun.context.node or begun.originator_id, known=begun.continues_version, other=event
+                begun.context.node or begun.originator_id,
+                known=begun.continues_version,
+                version=event.originator_version,
+                what=event.TOPIC.split(".")[-2].replace("_", " "),
             )
 
 
