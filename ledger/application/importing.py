@@ -24,7 +24,7 @@ from ledger.application.release_ledger import StreamConflictError
 from ledger.dataclass import dataclass
 from ledger.domain.envelope import unseal
 from ledger.domain.events import EventImported
-from ledger.domain.imported import carried, carried_leaf, note_lines, with_carried
+from ledger.domain.imported import CarrierError, carried, carried_leaf, note_lines, with_carried
 from ledger.domain.ledger_events import (
     LEDGER_STREAM,
     AnyEvent,
@@ -44,6 +44,7 @@ BATCH = 200
 _TRIES = 25
 _ANCHOR_BYTES = 16_000
 _HASH = 32
+_LARGE = 20_000
 _SHOWN = 5
 _COMMITMENT = re.compile(rb'"[a-z_]+_commit":"([0-9a-f]{64})"')
 Progress = Callable[[int, int], None]
@@ -74,6 +75,18 @@ class StreamTakenError(RefusedError):
             hint="two histories of one installation cannot become one; import into a ledger that does not have it",
         )
         self.taken = dict(taken)
+
+
+class LeafTooLargeError(RefusedError):
+    """An event of the source cannot be carried in another one."""
+
+    def __init__(self, origin: str, index: int, fact: str) -> None:
+        super().__init__(
+            f"event {index} of {origin} is too large to be imported",
+            fact=fact,
+            hint="nothing was written; keep that ledger as it is, and its evidence as a bundle",
+        )
+        self.origin, self.index = origin, index
 
 
 class ImportForkError(EvidenceError):
@@ -333,6 +346,8 @@ def _surveyed(original: Original) -> _Survey:
         for index, _, leaf, _, _, topic in rows:
             if leaf is None:
                 raise SourceChangedError(original.origin)
+            if len(leaf) > _LARGE:
+                _require_room(original.origin, index, leaf)
             hashes += sha256(b"\0" + leaf).digest()
             streams[read(leaf, topic or b"").stream.decode()] = index
     builder = TreeBuilder()
@@ -340,6 +355,13 @@ def _surveyed(original: Original) -> _Survey:
     if builder.root() != original.root or builder.size != original.size:
         raise SourceChangedError(original.origin)
     return _Survey(hashes=bytes(hashes), streams=streams)
+
+
+def _require_room(origin: str, index: int, leaf: bytes) -> None:
+    try:
+        carried(leaf)
+    except CarrierError as exc:
+        raise LeafTooLargeError(origin, index, exc.fact) from exc
 
 
 def _standing(receiver: Receiver, origin: str, streams: Iterable[str]) -> _Standing:

@@ -45,7 +45,7 @@ class CarrierError(EvidenceError):
 def carried(state: bytes) -> dict[str, tuple[str, ...]]:
     """Return the member of a carrier that holds the leaf *state*: ``leaf``, or ``leaf_deflated`` for a long one.
 
-    Raises: CarrierError for bytes that are no text.
+    Raises: CarrierError for bytes that are no text, or that stay too long.
     """
     try:
         text = state.decode()
@@ -56,6 +56,8 @@ def carried(state: bytes) -> dict[str, tuple[str, ...]]:
     from zlib import compress  # noqa: PLC0415 # few leaves are that long
 
     packed = b2a_base64(compress(state, 9), newline=False).decode()
+    if len(packed) > _ROOM:
+        raise CarrierError(f"its {len(state)} bytes do not deflate into the {_ROOM} that an event has room for")
     return {"leaf_deflated": tuple(_pieces(packed))}
 
 

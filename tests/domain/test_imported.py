@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from dataclasses import replace
+from hashlib import sha256
 from zlib import compress
 
 import pytest
@@ -99,6 +100,11 @@ DEFLATED = b64encode(compress(b"{}", 9)).decode()
 def test_a_carrier_that_holds_anything_but_one_leaf_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(CarrierError):
         carried_leaf(data)
+
+
+def test_a_leaf_that_stays_too_long_is_not_carried() -> None:
+    with pytest.raises(CarrierError, match="an imported event"):
+        carried(b64encode(b"".join(sha256(b"%d" % n).digest() for n in range(SIZE_LIMIT // 32)))[:SIZE_LIMIT])
 
 
 def test_bytes_that_are_no_text_are_not_carried() -> None:

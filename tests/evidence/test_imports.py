@@ -35,8 +35,8 @@ from ledger.tlog.note import Note, sign_note
 from ledger.tlog.policy import Log
 from ledger.tlog.tree_builder import TreeBuilder
 from ledger.tlog.vkey import Vkey
-from tests.evidence.ledgers import Case, alter, redo, upgrades
-from tests.fakes.recording import CONTEXT, ORIGIN, recording
+from tests.evidence.ledgers import Case, alter, cosigned, newest, redo, upgrades
+from tests.fakes.recording import CONTEXT, ORIGIN, STREAM, recording
 
 OTHER = "other.example.com/release-ledger/1"
 STRANGER = LogKey(OTHER, b"\x09" * 32)
@@ -64,6 +64,10 @@ def written(folder: LedgerFolder, origin: str) -> Receiving:
 @pytest.fixture
 def case(tmp_path: Path) -> Case:
     """Return a ledger that imported another one of eleven events, two of them in each commit."""
+    return imported(a_source(tmp_path), tmp_path)
+
+
+def a_source(tmp_path: Path) -> LedgerFolder:
     source = create_folder(tmp_path / "source", origin=OTHER)
     history = upgrades()
     with closing(written(source, OTHER)) as ledger:
@@ -73,12 +77,16 @@ def case(tmp_path: Path) -> Case:
             originator_version=1, context=around(), event_id=EVENT, kind="note", text=("of the ledger",)
         )
         ledger.record([note])
-    target = create_folder(tmp_path / "target", origin=ORIGIN)
+    return source
+
+
+def imported(source: LedgerFolder, tmp_path: Path, *, name: str = "target", origin: str = ORIGIN) -> Case:
+    target = create_folder(tmp_path / name, origin=origin)
     with (
-        closing(written(target, ORIGIN)) as ledger,
+        closing(written(target, origin)) as ledger,
         open_original(source.path, policy=None, moves=False, progress=nobody) as original,
     ):
-        Import(original, ledger, into=ORIGIN).run(context=around, progress=nobody)
+        Import(original, ledger, into=origin).run(context=around, progress=nobody)
     return Case(target, target.read_key())
 
 
@@ -210,6 +218,37 @@ def test_nothing_may_stand_behind_the_end_of_a_ledger_that_moved(case: Case) -> 
     report = case.verify()
 
     assert (report.verdict, report.reason.where if report.reason else "") == (Verdict.FAILED, f"event {EVENTS + 2}")
+
+
+def test_what_others_signed_comes_along_and_is_held_against_the_tree(tmp_path: Path) -> None:
+    source = a_source(tmp_path)
+    note = cosigned(newest(source.database))
+    alter(source.database, ("INSERT INTO anchor VALUES (?, 'w', ?, 'then')", (EVENTS, note)))
+    alter(source.database, ("INSERT INTO anchor VALUES (?, 's', ?, 'then')", (EVENTS, newest(source.database))))
+
+    case = imported(source, tmp_path)
+
+    assert list(notes_of(data_of(case, 0)["anchors"])) == [note]
+    assert case.verify().verdict is Verdict.VERIFIED
+    other = cosigned(sign_note(Checkpoint(OTHER, EVENTS - 1, bytes(32)).encode(), signers=(STRANGER,)))
+    report = forged(case, 0, lambda data: data.update(anchors=list(note_lines(other))))
+    assert (report.verdict, report.reason.where if report.reason else "") == (Verdict.FAILED, f"event {EVENTS - 1}")
+
+
+def test_a_ledger_that_holds_imports_can_be_imported_itself(case: Case, tmp_path: Path) -> None:
+    third = "third.example.com/release-ledger/1"
+
+    last = imported(case.folder, tmp_path, name="third", origin=third)
+
+    report = last.verify()
+    assert report.verdict is Verdict.VERIFIED
+    assert any(remark.startswith(f"{ORIGIN}: {EVENTS} events of {OTHER}") for remark in report.remarks)
+    with (
+        closing(written(last.folder, third)) as ledger,
+        closing(written(LedgerFolder(tmp_path / "source"), OTHER)) as first,
+    ):
+        node, original = ledger.releases(STREAM), first.releases(STREAM)
+    assert replace(node, version=original.version) == original
 
 
 def data_of(case: Case, index: int) -> Data:
