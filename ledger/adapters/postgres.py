@@ -20,42 +20,26 @@ from contextlib import contextmanager
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from eventsourcing.persistence import BaseInfrastructureFactory, IntegrityError, Notification, StoredEvent
+from eventsourcing.persistence import BaseInfrastructureFactory, Notification, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore, PostgresFactory
 from psycopg.pq import TransactionStatus
 
 from ledger.adapters.mapper import EnvelopeMapper
+from ledger.adapters.postgres_append import Append
 from ledger.adapters.postgres_errors import AnswerLostError, ConnectionLostError, ServerLostError, translated
 from ledger.adapters.postgres_feed import LogSubscription, announced
-from ledger.adapters.postgres_head import Cursor, Head, asked_head, head_in
+from ledger.adapters.postgres_head import Cursor
 from ledger.adapters.postgres_schema import WRITER
-from ledger.adapters.postgres_server import Connection, connect, pipelined
+from ledger.adapters.postgres_server import Connection, connect
 from ledger.adapters.postgres_tree import FleetSigner, FleetTree
 from ledger.adapters.tip_guard import GuardBehindError
 from ledger.application.record_ports import Disclosure, Guard, LogRecorder, Recording
 from ledger.errors import FailedError
-from ledger.tlog.merkle import hash_leaf
-from ledger.tlog.tree_builder import append_leaves
 
-LOCK_SECONDS = 30
 PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0)
 """Seconds to wait before each further try of a broken connection; a failover takes about so long."""
 
 _PAGE = 1000
-_LOCK = "SELECT id FROM log_lock FOR UPDATE"
-_KNOWN = (
-    "SELECT idx + 1, originator_id, originator_version FROM log_commit "
-    "JOIN log_leaf ON idx BETWEEN first_idx AND last_idx WHERE commit_id = %s ORDER BY idx"
-)
-# Checked and stored in one statement: the rows of a commit stand or fall together.
-_APPEND = (
-    "WITH given AS (SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bytea[], %s::bytea[]) "
-    "WITH ORDINALITY AS g(stream, version, topic, state, leaf_hash, place)), "
-    "events AS (INSERT INTO stored_events SELECT stream, version, topic, state FROM given ORDER BY place), "
-    "leaves AS (INSERT INTO log_leaf SELECT %s::bigint + place - 1, stream, version, leaf_hash FROM given) "
-    "INSERT INTO log_commit VALUES (%s, %s, %s)"
-)
-_DISCLOSE = "INSERT INTO disclosure VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 _ROWS = (
     "SELECT l.idx + 1 AS id, e.originator_id, e.originator_version, e.topic, e.state "
     "FROM log_leaf AS l JOIN stored_events AS e USING (originator_id, originator_version) "
@@ -240,7 +224,7 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
         """
         if not stored_events:
             return []
-        append = _Append(stored_events, commit_id or str(uuid4()), disclosures, self._tree)
+        append = Append(stored_events, commit_id or str(uuid4()), disclosures, self._tree)
         ids, note = self._tried(append)
         with self.datastore.announcing():
             if note and self._guard:
@@ -254,7 +238,7 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
         """Return an iterator over the events behind id *gt*, which waits for more at the end of the log."""
         return LogSubscription(self, address=self.datastore.address, gt=gt, topics=topics)
 
-    def _tried(self, append: "_Append") -> tuple[Sequence[int], bytes]:
+    def _tried(self, append: Append) -> tuple[Sequence[int], bytes]:
         sent, lost = False, ConnectionLostError()
         for pause in (None, *self._pauses):
             if pause is not None:  # not even for no time: that gives the processor away
@@ -290,68 +274,6 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
                 yield c
         except ConnectionLostError as exc:
             raise ServerLostError(self.datastore.address, str(exc)) from exc
-
-
-class _Append:
-    """One commit, which can be tried again; *sent* tells that the server may have committed it."""
-
-    def __init__(
-        self,
-        events: Sequence[StoredEvent],
-        commit_id: str,
-        disclosures: Sequence[Disclosure],
-        tree: FleetTree | None,
-    ) -> None:
-        self._events = events
-        self._disclosures = disclosures
-        self._tree = tree
-        self.commit_id = commit_id
-        self.sent = False
-
-    def run(self, connection: Connection) -> tuple[Sequence[int], bytes]:
-        """Append, and return the ids and the note of the commit; no note where nothing is signed.
-
-        Raises: as ``insert_events``; ConnectionLostError.
-        """
-        self.sent = False
-        if self._tree is not None:
-            self._tree.prepare(connection)
-        # Statements go out without a wait for the answer of the one before; the commit goes with the checkpoint.
-        with pipelined(connection), connection.transaction():
-            connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-            connection.execute(_LOCK)
-            known = connection.execute(_KNOWN, (self.commit_id,))
-            asked = asked_head(connection, since=self._tree.since if self._tree else None)
-            rows, head = known.fetchall(), head_in(asked)
-            appended = self._known(rows, head) if rows else self._stored(connection, head)
-            self.sent = True
-        return appended
-
-    def _known(self, rows: Sequence[Any], head: Head) -> tuple[Sequence[int], bytes]:
-        """Return what was stored under this commit id before.
-
-        A retry after a lost answer seals its events anew, so places are compared and not bytes.
-        """
-        if [row[1:] for row in rows] != [(str(e.originator_id), e.originator_version) for e in self._events]:
-            raise IntegrityError(f"commit {self.commit_id} holds other events")
-        ids = [row[0] for row in rows]
-        return ids, head.note if head.signed == ids[-1] else b""
-
-    def _stored(self, connection: Connection, head: Head) -> tuple[Sequence[int], bytes]:
-        size, events = head.size, self._events
-        with connection.cursor() as c:
-            newest = self._tree.check(head, c) if self._tree else None
-        leaf_hashes, states = [hash_leaf(event.state) for event in events], [event.state for event in events]
-        appended = append_leaves(size, leaf_hashes=leaf_hashes, reader=head.tiles) if self._tree else None
-        streams, versions = [str(e.originator_id) for e in events], [e.originator_version for e in events]
-        commit = (self.commit_id, size, size + len(events) - 1)
-        connection.execute(_APPEND, (streams, versions, [e.topic for e in events], states, leaf_hashes, size, *commit))
-        if self._disclosures:
-            rows = [(kept.commitment, kept.salt, kept.value) for kept in self._disclosures]
-            connection.cursor().executemany(_DISCLOSE, rows)
-        root = newest.root if newest else None
-        note = self._tree.grow(connection, states, appended=appended, root=root) if self._tree and appended else b""
-        return list(range(size + 1, size + 1 + len(events))), note
 
 
 class LedgerFactory(PostgresFactory):

@@ -20,6 +20,8 @@ LOOK_SECONDS = 10.0
 """How often a follower looks whatever it hears."""
 
 _CHANNEL = "stored_events"
+# Not flushed: its commit would hold up the next writer's for a flush, and a crash that takes it ends all listeners.
+_NOTIFY = f"SELECT set_config('synchronous_commit', 'off', true), pg_notify('{_CHANNEL}', '')"
 _WAKE_SECONDS = 0.5
 """How long a listener sleeps at most before it sees that it is to stop."""
 

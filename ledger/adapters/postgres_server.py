@@ -25,9 +25,10 @@ CONNECT_SECONDS = "3"
 _DURABLE = frozenset({"on", "remote_apply"})
 # A host that freezes inside an append must not hold up the fleet for longer.
 # Under the lock each statement has to see what was committed before the lock was there.
+# Every statement takes its rows by a key or streams; where the planner guesses more of them, it would compile first.
 _SETTLE = (
     f"SET search_path = {SEARCH_PATH}; SET idle_in_transaction_session_timeout = '10s'; "
-    "SET default_transaction_isolation = 'read committed'"
+    "SET default_transaction_isolation = 'read committed'; SET jit = off"
 )
 _FACTS = (
     "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'), "

@@ -36,7 +36,7 @@ from ledger.tlog.notation import HASH_SIZE, FormatError
 from ledger.tlog.note import Note, Signature, Verifier
 from ledger.tlog.tiled_tree import TiledTree, root_of_size
 from ledger.tlog.tiles import WIDTH
-from ledger.tlog.tree_builder import Appended
+from ledger.tlog.tree_builder import Appended, append_leaves
 
 _LEAVES = "SELECT string_agg(leaf_hash, ''::bytea ORDER BY idx) FROM log_leaf WHERE idx >= %s AND idx < %s"
 _NODES = "SELECT string_agg(hash, ''::bytea ORDER BY idx) FROM log_node WHERE level = %s AND idx >= %s AND idx < %s"
@@ -98,21 +98,16 @@ class FleetTree:
 
         Raises: as ``check``.
         """
-        since, held = self.since, self._guard.read()
-        if since is None or held != self._seen_guard:
+        seen, held = self._seen, self._guard.read()
+        if seen is None or held != self._seen_guard:
             with connection.transaction(), connection.cursor() as c:
                 c.execute(_ONE_STATE)
                 self._follow_stored(c, head_in(asked_head(connection)))
             return
-        head = head_in(asked_head(connection, since=since))
+        head = head_in(asked_head(connection, since=seen.size))
         if head.note != self._seen_note:
             with connection.cursor() as c:
                 self._saw(self.check(head, c), head.note, held=self._guard.read())
-
-    @property
-    def since(self) -> int | None:
-        """The size up to which the log is checked already: a head has to tell of the rest only."""
-        return self._seen.size if self._seen else None
 
     def check(self, head: Head, c: Cursor) -> Checkpoint | None:
         """Return the newest checkpoint where *head* and guard agree; None for an empty ledger.
@@ -149,26 +144,43 @@ class FleetTree:
                 raise LeafAlteredError(index)
         self._move_guard(head.note)
 
-    def grow(self, connection: Connection, states: Sequence[bytes], *, appended: Appended, root: bytes | None) -> bytes:
-        """Store what the tree gains by leaves that are stored, verify all by reading it back, and return the new note.
+    def ask(self, connection: Connection, *, added: int) -> Cursor:
+        """Ask for what ``grow`` needs, behind the rows of *added* events."""
+        return asked_head(connection, since=self._seen.size if self._seen else None, added=added)
 
-        *root* is what was signed before, None for an empty ledger.
-        Raises: ReadBackError, TipRewrittenError.
+    def grow(self, connection: Connection, asked: Cursor, *, kept: Sequence[Any], states: Sequence[bytes]) -> bytes:
+        """Verify what was appended, as it was read back, sign it, and return the note; the note is stored as well.
+
+        *asked* has the log since ``ask``, *kept* the bytes and the leaf hash that are stored of each of *states*.
+        Raises: as ``check``; ReadBackError.
         """
-        store_nodes(connection, appended.tiles, old_size=appended.old_size)
-        tail = connection.execute(_TAIL, (appended.old_size, appended.size), binary=True)
-        head = asked_head(connection, since=appended.old_size)
-        _require_read_back(tail, states)
-        tree = TiledTree(appended.size, reader=head_in(head).tiles)
-        if tree.root() != appended.root:
-            raise ReadBackError("a tile")
-        if root is not None and tree.root(appended.old_size) != root:
-            raise TipRewrittenError(appended.old_size)
-        note = self.signed(Checkpoint(self._signer.name, appended.size, appended.root))
+        head = head_in(asked, added=len(states))
+        with connection.cursor() as c:
+            newest = self.check(head, c)
+        if [row[0] for row in kept] != list(states) or any(hash_leaf(state) != leaf for state, leaf in kept):
+            raise ReadBackError("an event")
+        if newest is not None and root_of_size(head.size, reader=head.tiles) != newest.root:
+            raise TipRewrittenError(head.size)
+        appended = append_leaves(head.size, leaf_hashes=[leaf for _, leaf in kept], reader=head.tiles)
+        self._require_tiles(connection, head, appended)
+        checkpoint = Checkpoint(self._signer.name, appended.size, appended.root)
+        note = self.signed(checkpoint)
         connection.execute("INSERT INTO log_checkpoint VALUES (%s, %s)", (appended.size, note))
         # Of use only where the guard holds this note, which is after the commit.
-        self._saw(Checkpoint(self._signer.name, appended.size, appended.root), note, held=note)
+        self._saw(checkpoint, note, held=note)
         return note
+
+    def _require_tiles(self, connection: Connection, head: Head, appended: Appended) -> None:
+        """Require the tiles as they are stored to hold what was appended; entries above the leaves are stored first."""
+        if store_nodes(connection, appended.tiles, old_size=appended.old_size):
+            tiles = head_in(asked_head(connection, since=appended.old_size)).tiles
+            kept = root_of_size(appended.size, reader=tiles) == appended.root
+        else:
+            # The new root is that of the tiles as read, and of the leaves that follow, which stand in the last one.
+            (last,) = [row for row in appended.tiles if not row.tile.level]
+            kept = head.tiles.read_tile(0, last.tile.n, last.tile.width) == last.hashes
+        if not kept:
+            raise ReadBackError("a tile")
 
     def open(self, note: bytes, c: Cursor) -> Checkpoint:
         """Return what a host signed.
@@ -242,12 +254,6 @@ class FleetTree:
                 self._guard.swap(note)
         except FailedError as exc:
             raise GuardStuckError(exc) from exc
-
-
-def _require_read_back(tail: Cursor, states: Sequence[bytes]) -> None:
-    rows = tail.fetchall()
-    if [row[1] for row in rows] != list(states) or any(hash_leaf(row[1]) != row[2] for row in rows):
-        raise ReadBackError("an event")
 
 
 def _newer(c: Cursor, above: int, size: int) -> Iterator[tuple[int, bytes]]:

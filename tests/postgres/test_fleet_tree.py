@@ -220,7 +220,7 @@ def test_a_changed_leaf_is_found_before_anything_is_signed(one: Host) -> None:
     [
         ("DELETE FROM log_key WHERE host = 'two'", SignatureError),
         ("UPDATE log_leaf SET leaf_hash = sha256('x') WHERE idx = 0", TipRewrittenError),
-        ("DELETE FROM log_leaf WHERE idx = 0", TipRewrittenError),
+        ("DELETE FROM log_leaf WHERE idx = 0", TileMissingError),
         ("UPDATE log_checkpoint SET note = 'x' WHERE size = 2", FormatError),
     ],
 )

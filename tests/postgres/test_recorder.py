@@ -118,7 +118,7 @@ def test_a_ledger_is_made_once_however_many_make_it_at_once(server: Server, data
 def test_a_writer_that_waits_too_long_is_told_that_the_ledger_is_busy(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ledger.adapters.postgres.LOCK_SECONDS", 1)
+    monkeypatch.setattr("ledger.adapters.postgres_append.LOCK_SECONDS", 1)
     with closing(psycopg.connect(address)) as other, closing(LedgerDatastore(address)) as datastore:
         other.execute("SELECT id FROM ledger.log_lock FOR UPDATE")
 
