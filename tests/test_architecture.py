@@ -25,6 +25,7 @@ ROOMS: Mapping[str, frozenset[str]] = {
     "ledger/application/release_ledger.py": frozenset({"application", "domain", "persistence", "utils"}),
     "ledger/adapters/mapper.py": frozenset({"domain", "persistence"}),
     "ledger/adapters/postgres.py": frozenset({"persistence", "postgres"}),
+    "ledger/adapters/postgres_append.py": frozenset({"persistence"}),
     "ledger/adapters/postgres_errors.py": frozenset({"persistence"}),
     "ledger/adapters/postgres_feed.py": frozenset({"postgres"}),
     "ledger/adapters/refill.py": frozenset({"persistence"}),
