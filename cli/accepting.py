@@ -6,8 +6,8 @@ outside holder is shown the tip before anything is recorded: one that speaks aga
 does not answer, leaves the tip refused. It ends in an event that says what was found, who
 accepted it and why.
 
-The event stands directly behind what was verified. Where other hosts record meanwhile, what they added is
-verified and shown to the holders as well, and the event tried again.
+The event stands directly behind what was verified. Where many hosts record, what others add meanwhile may
+stand between: it is followed as in any append.
 
 JSON, schema ``release-ledger/acceptance/1``: ``result`` accepted or nothing; ``found``,
 ``guarded``, ``tree_size``, ``root``, ``holders``, and ``event``, the number of the event.
@@ -26,21 +26,17 @@ from cli.session import Session
 from ledger.application.anchoring import unheld
 from ledger.application.audit_report import AuditReport, Finding, Verdict
 from ledger.application.audit_source import HeldNote
-from ledger.application.doubtful_tip import TipMovedError
 from ledger.domain.ledger_events import LEDGER_STREAM, TipAccepted
 from ledger.domain.records import Context
 from ledger.errors import EvidenceError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ledger.application.anchoring import Outside
     from ledger.application.doubtful_tip import DoubtfulTip
     from ledger.application.nobody_outside import NobodyOutside
 
 SCHEMA = "release-ledger/acceptance/1"
 _WHAT = "accept the tip"
-_TRIES = 50
 _REFILL = "keep ledger, tip guard and holders as they are; `recover --refill BUNDLE` puts back what was lost"
 _GIVE_BACK = "give back what is missing, or take a holder that is gone for good out of the settings"
 
@@ -116,34 +112,10 @@ def accept_tip(options: RecoverOptions, *, session: Session) -> int:
     _ask(doubt, report, session, yes=options.yes)
     desk.make_room()
     with held_outside(session) as outside:
-        again = desk.doubt if desk.is_shared else None
-        event, number = _accepted(doubt, outside, session, why=(reason, ticket), again=again)
+        event, number = _recorded(doubt, outside, session, why=(reason, ticket))
     _tell(event, number, session)
     catch_up(session)
     return 0
-
-
-def _accepted(
-    doubt: "DoubtfulTip",
-    outside: "Outside | NobodyOutside",
-    session: Session,
-    *,
-    why: tuple[str, str | None],
-    again: "Callable[[], DoubtfulTip | None] | None",
-) -> tuple[TipAccepted, int]:
-    """Record that the tip was accepted; *again* looks at it anew where other hosts may have moved it on."""
-    verified = doubt
-    for _ in range(_TRIES):
-        try:
-            return _recorded(verified, outside, session, why=why)
-        except TipMovedError:
-            now = again() if again else None
-            # Other hosts leave the guard of this one as it was.
-            if now is None or now.held != doubt.held or now.tip.size <= verified.tip.size:
-                raise
-            _verified(now, session, since=verified)
-            verified = now
-    raise TipMovedError
 
 
 def _recorded(
@@ -165,8 +137,8 @@ def _recorded(
     return event, number
 
 
-def _verified(doubt: "DoubtfulTip", session: Session, *, since: "DoubtfulTip | None" = None) -> AuditReport:
-    """Return the report of a verification, full or *since* a tip, against all that is known outside the database."""
+def _verified(doubt: "DoubtfulTip", session: Session) -> AuditReport:
+    """Return the report of a full verification against all that is known outside the database."""
     folder = session.settings.ledger.value
     with bootstrap.open_holders(session.settings) as holders:
         refuse_standing_alarms(holders)
@@ -176,13 +148,7 @@ def _verified(doubt: "DoubtfulTip", session: Session, *, since: "DoubtfulTip | N
     if doubt.guarded is not None and doubt.held is not None:
         held = (*held, HeldNote(f"the tip guard {doubt.place}", doubt.held, outside=False))
     report = bootstrap.verify(
-        folder,
-        policy=policy,
-        held=held,
-        guarded=False,
-        level=None,
-        since=HeldNote("the tip that was verified", since.newest, outside=False) if since else None,
-        progress=session.terminal.progress,
+        folder, policy=policy, held=held, guarded=False, level=None, since=None, progress=session.terminal.progress
     )
     if report.verdict is Verdict.VERIFIED or report.reason is None:
         return report

@@ -1,7 +1,7 @@
 """Mending the tip of a ledger in PostgreSQL, by one of the hosts that record in it (evidence.md 5.4 and 5.5).
 
-What is in doubt is this host's own guard: those of the others speak for themselves. A tip that other
-hosts move on in the meantime is looked at anew; the acceptance stands directly behind what was verified.
+What is in doubt is this host's own guard: those of the others speak for themselves. What other hosts
+record behind the tip that was verified is followed as in any append.
 
 A database that was put back from a backup is refilled from a bundle, or from a replica that still has
 the end. All of it is checked before the first event is written. A note comes back as it was signed where

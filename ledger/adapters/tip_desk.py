@@ -46,11 +46,6 @@ class TipDesk:
     def __init__(self, places: LedgerFolder) -> None:
         self._places = places
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether other hosts record in this ledger as well."""
-        return self._places.address is not None
-
     def doubt(self) -> DoubtfulTip | None:
         """Return what is in doubt about the tip; None where its guard vouches for it, or nothing is recorded.
 

@@ -239,13 +239,6 @@ class AcceptedTip(TipGuard):
         """
         raise TipMovedError
 
-    def pass_over(self, note: bytes) -> None:  # noqa: ARG002 # as above
-        """Refuse commits of other hosts after the verification, of which the acceptance would say nothing.
-
-        Raises: TipMovedError.
-        """
-        raise TipMovedError
-
 
 @dataclass(frozen=True)
 class Tip:

@@ -54,9 +54,13 @@ _Steps = ReleaseUnpacked | ReleaseInstalled | ReleaseDowngraded | ReleaseMadePer
 
 
 class Meaning:
-    """The fold of every stream, and what was found wrong on the way."""
+    """The fold of every stream, and what was found wrong on the way.
 
-    def __init__(self) -> None:
+    *shared* tells that several hosts sign the log: each accepts a tip past its own guard, while others go on.
+    """
+
+    def __init__(self, *, shared: bool = False) -> None:
+        self._shared = shared
         self._nodes: dict[str, NodeReleases | None] = {}
         self._begun: dict[str, int] = {}
         self._accepted: list[tuple[int, TipAccepted]] = []
@@ -77,7 +81,9 @@ class Meaning:
             self._find(index, Verdict.FAILED, f"{exc}: {exc.fact}")
             return False
         if isinstance(event, TipAccepted):
-            return self._accept(index, event, behind=at)
+            # Hosts are told apart by their keys, which are not seen here: two may have one machine id.
+            followed = self._shared and at == index and event.tree_size < index
+            return self._accept(index, event, behind=event.tree_size if followed else at)
         if isinstance(event, LedgerEvent | EventImported) or not event.originator_id.startswith(_RELEASES):
             return True  # of no installation: the ledger's own events change no release (RULINGS 6)
         stream = event.originator_id
@@ -151,9 +157,9 @@ def _strict_original(event: AnyImported) -> AnyEvent:
     return carried_event(event)
 
 
-def read_meaning(report: AuditReport, events: Iterable[tuple[int, bytes]]) -> AuditReport:
+def read_meaning(report: AuditReport, events: Iterable[tuple[int, bytes]], *, shared: bool = False) -> AuditReport:
     """Return *report* with level 5 over *events*, all leaves of the log with their index."""
-    meaning = Meaning()
+    meaning = Meaning(shared=shared)
     for index, state in events:
         if not meaning.take(index, state):
             break

@@ -29,8 +29,15 @@ def verify_log(source: LogSource, *, trust: Trust, asked: Asked | None = None) -
         report = _without_meaning(report, asked=level is Level.MEANING)
     else:
         imports = ImportCheck(trust)
-        report = imports.told(read_meaning(report, imports.followed(_events(source, report.size))))
+        events = imports.followed(_events(source, report.size))
+        report = imports.told(read_meaning(report, events, shared=_is_shared(report, source, trust)))
     return _with_disclosures(report, source) if native else report
+
+
+def _is_shared(report: AuditReport, source: LogSource, trust: Trust) -> bool:
+    """Tell whether several hosts sign the log: by where it lies, or by the policy, where it is a copy."""
+    logs = trust.policy.logs if trust.policy else ()
+    return source.nature.shared or sum(log.vkey.name == report.origin for log in logs) > 1
 
 
 def verify_sample(source: SampleSource, *, trust: Trust, level: Level | None = None) -> AuditReport:

@@ -91,7 +91,8 @@ class TipAccepted(LedgerEvent):
 
     *found* says how the guard was (a ``GuardFound``): foreign is that of another ledger, passed one behind by more than
     one commit, at *guarded* events; *guard_sha256* is the digest of what lay in its place. *holders* are those outside
-    that took this tip. The event stands directly behind the tree that it accepts.
+    that took this tip. The event stands directly behind the tree that it accepts; where many hosts record, events of
+    others may stand between.
     """
 
     TOPIC = "emqx.ledger.tip_accepted.v1"

@@ -11,11 +11,12 @@ from ledger.application.meaning import Meaning
 from ledger.domain.decisions import decide_turn
 from ledger.domain.envelope import seal
 from ledger.domain.events import AnyReleaseEvent
+from ledger.domain.ledger_events import TipAccepted
 from ledger.domain.outcomes import By, Turn
 from ledger.domain.records import Driver
 from ledger.domain.releases import evolve
 from tests.evidence.ledgers import upgrades
-from tests.fakes.recording import STAMP, installed, restarted
+from tests.fakes.recording import CONTEXT, STAMP, installed, restarted
 
 History = list[AnyReleaseEvent]
 
@@ -96,6 +97,18 @@ def test_events_of_the_ledger_itself_change_no_release() -> None:
 
     assert meaning.take(0, seal(installed(1, stream="ledger"), STAMP))
     assert meaning.findings == []
+
+
+@pytest.mark.parametrize(
+    ("size", "shared", "sound"), [(3, False, True), (2, False, False), (2, True, True), (4, True, False)]
+)
+def test_a_tip_is_accepted_behind_its_events_and_those_of_other_hosts(size: int, *, shared: bool, sound: bool) -> None:
+    """docs/decisions/0027: other hosts of a fleet do not wait for the host that lost its guard."""
+    meaning = Meaning(shared=shared)
+    event = TipAccepted(originator_version=1, context=CONTEXT, found="missing", tree_size=size, root_sha256="d4" * 32)
+
+    assert meaning.take(3, seal(event, STAMP)) is sound
+    assert (meaning.findings == []) is sound
 
 
 @pytest.mark.parametrize(

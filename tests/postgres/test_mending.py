@@ -75,7 +75,7 @@ def test_a_guard_that_is_lost_or_was_passed_is_accepted_by_an_event(hosts: tuple
     assert "since its tip guard was passed" in told.out
 
 
-def test_what_other_hosts_add_meanwhile_is_verified_and_the_acceptance_stands_behind_it(
+def test_what_other_hosts_add_meanwhile_stands_between_and_is_followed(
     hosts: tuple[Lab, Lab], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = hosts
@@ -88,10 +88,11 @@ def test_what_other_hosts_add_meanwhile_is_verified_and_the_acceptance_stands_be
     monkeypatch.setattr("ledger.adapters.tip_desk.TipDesk.make_room", meddle)
 
     accepted = one.run(*ACCEPT)
+    verified = one.run("verify", "--json")
 
     assert accepted.code == 0, accepted.err
-    assert accepted.json["event"] == accepted.json["tree_size"] == 3
-    assert one.run("verify").code == 0
+    assert (accepted.json["tree_size"], accepted.json["event"]) == (2, 3)
+    assert (verified.code, verified.json["meaning"]) == (0, True), verified.out
 
 
 def test_what_the_guard_proves_is_never_accepted(hosts: tuple[Lab, Lab], server: Server, database: str) -> None:
