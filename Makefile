@@ -41,8 +41,8 @@ demo: $(READY)
 test: lint unit
 
 unit: $(READY)
-	@COVERAGE_FILE=$(VENV)/coverage $(BIN)/python -m pytest -n $(WORKERS) --cov=ledger.domain --cov=ledger.tlog \
-	  --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
+	@COVERAGE_FILE=$(VENV)/coverage $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal \
+	  --cov=ledger.domain --cov=ledger.tlog --cov-branch --cov-fail-under=100 --cov-report=term-missing:skip-covered
 
 faults: $(READY)
 	@$(BIN)/python -m tests.faults

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.domain.compatibility import OVERRIDABLE, judge, words_on_stdout
+from ledger.domain.compatibility import OVERRIDABLE, judge, rules_of, words_on_stdout
 from ledger.domain.reason import Reason, Rule
 from ledger.domain.records import InstallationFacts, Verb
 from ledger.domain.relup import RelupPath
@@ -203,6 +203,7 @@ def test_a_verb_is_bound_by_its_rules_alone(verb: Verb) -> None:
         verdict = judge(replace(situation, verb=verb))
         found |= set(refused(verdict)) | set(warned(verdict))
 
+    assert set(rules_of(verb)) == _BINDING[verb]
     assert found <= _BINDING[verb]
     assert found | {Rule.VERSION, Rule.DIRECTION} >= _BINDING[verb]
 

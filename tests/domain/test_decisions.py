@@ -18,11 +18,12 @@ from ledger.domain.decisions import (
     decide_removal,
     decide_request,
     decide_restart,
+    decide_turn,
     decide_unpack,
     refuse_open_attempt,
 )
 from ledger.domain.events import AnyReleaseEvent, ReleaseDowngraded, ReleaseInstalled
-from ledger.domain.outcomes import Failure, Refusal, Removed, Request, StagedPackage, Unpacked
+from ledger.domain.outcomes import Failure, Refusal, Removed, Request, StagedPackage, Turn, Unpacked
 from ledger.domain.package_facts import PackageFacts, PackageForm, Staged
 from ledger.domain.plan import plan_change
 from ledger.domain.reason import Reason, Rule
@@ -284,6 +285,18 @@ def test_a_mending_without_an_open_attempt_has_no_verb() -> None:
     event = decide_recovery(node, result=Resolution.MENDED, found=(), done=(), seen=seen(node.tables), by=BY)
 
     assert (event.result, event.verb, event.table_sha256) == ("mended", None, table_digest(node.tables))
+
+
+def test_a_turn_in_a_plan_stands_behind_the_intent_that_has_just_begun() -> None:
+    """docs/decisions/0022."""
+    node = node_with("4.4.0 permanent")
+    node = evolve(node, requested(node))
+
+    event = decide_turn(node, Turn(plan="beef", plan_sha256="0" * 64, wave=2), by=BY)
+
+    assert (event.originator_id, event.originator_version) == (node.id, 3)
+    assert (event.fleet_plan, event.fleet_plan_sha256, event.wave) == ("beef", "0" * 64, 2)
+    assert event.context == BY.context
 
 
 def test_an_intent_holds_the_erts_and_digest_of_what_was_staged() -> None:

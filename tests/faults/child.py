@@ -83,19 +83,15 @@ def run(
 def run_here(arguments: Sequence[str], *, environ: Mapping[str, str]) -> Ran:
     """Run the command line in this process."""
     load_all()
-    out, err, trace = StringIO(), StringIO(), sys.gettrace()
-    sys.settrace(None)  # as in a child
-    try:
-        with (
-            open(os.devnull, encoding="utf-8") as nothing,  # noqa: PTH123 # it is no path
-            patch.dict(os.environ, environ, clear=True),
-            patch.object(sys, "stdin", nothing),
-            redirect_stdout(out),
-            redirect_stderr(err),
-        ):
-            code = main(list(arguments))
-    finally:
-        sys.settrace(trace)
+    out, err = StringIO(), StringIO()
+    with (
+        open(os.devnull, encoding="utf-8") as nothing,  # noqa: PTH123 # it is no path
+        patch.dict(os.environ, environ, clear=True),
+        patch.object(sys, "stdin", nothing),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        code = main(list(arguments))
     return Ran(code, out.getvalue(), err.getvalue())
 
 

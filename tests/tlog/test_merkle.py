@@ -22,6 +22,7 @@ from ledger.tlog.merkle import (
     prove_inclusion,
 )
 from ledger.tlog.notation import parse_hash
+from tests.tracing import untraced
 
 from .naive import NaiveHashes, leaf_hash, naive_consistency, naive_inclusion, naive_root
 from .tile_store import naive_store
@@ -52,6 +53,7 @@ def test_leaves_and_nodes_are_hashed_apart() -> None:
     assert hash_leaf(b"\1" + leaf_hash(0) + leaf_hash(1)) != naive_root(0, 2)
 
 
+@untraced()
 def test_every_inclusion_proof_up_to_600_leaves_is_the_defined_one() -> None:
     """RFC 6962, section 2.1.1, for all indexes of all sizes."""
     for size in range(LARGE + 1):
@@ -63,6 +65,7 @@ def test_every_inclusion_proof_up_to_600_leaves_is_the_defined_one() -> None:
             check_inclusion(leaf_hash(index), index=index, size=size, proof=proof, root=root)
 
 
+@untraced()
 def test_every_consistency_proof_up_to_600_leaves_is_the_defined_one() -> None:
     """RFC 6962, section 2.1.2, for all pairs of sizes."""
     for new in range(1, LARGE + 1):
@@ -73,6 +76,7 @@ def test_every_consistency_proof_up_to_600_leaves_is_the_defined_one() -> None:
             check_consistency(proof, old_size=old, new_size=new, old_root=naive_root(0, old), new_root=new_root)
 
 
+@untraced()
 def test_each_flipped_bit_of_an_inclusion_proof_is_found() -> None:
     """Every bit of every proof of every tree up to 64 leaves."""
     for size in range(1, SMALL + 1):
@@ -87,6 +91,7 @@ def test_each_flipped_bit_of_an_inclusion_proof_is_found() -> None:
                 pytest.fail(f"a changed proof of leaf {index} of {size} passed")
 
 
+@untraced()
 def test_each_flipped_bit_of_a_consistency_proof_is_found() -> None:
     """Every bit of every proof between two sizes up to 64."""
     for new in range(1, SMALL + 1):
