@@ -148,6 +148,8 @@ def at_work(
         nodes = [node for node in map(record.releases, record.streams()) if node.registered]
         node = choose([(node.node, node.id, node) for node in nodes], settings.node.value)
         root = Path(node.root)
+        if record.keeper is not None:
+            record.keeper.remember(node)
         yield Bench(
             record=record,
             node=node,

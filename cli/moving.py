@@ -13,6 +13,7 @@ from cli.changing import catch_up, confirm, why
 from cli.discovery import node_name
 from cli.installation_options import InstallationOptions
 from cli.live import handler_of
+from cli.offline import at_hand
 from cli.options import LeaveOptions
 from cli.outside import held_outside
 from cli.registering import root_of
@@ -70,6 +71,7 @@ def move_installation(options: InstallationOptions, *, continues: str, session: 
     folder = session.settings.ledger.value
     try:
         with (
+            at_hand(session, alone=False),
             held_outside(session) as outside,
             bootstrap.open_record(folder, after=outside.hand_over) as (
                 record,
@@ -103,6 +105,7 @@ def unregister_installation(options: LeaveOptions, *, session: Session) -> int:
     reason, ticket = why(options, session)
     try:
         with (
+            at_hand(session, alone=False),
             held_outside(session) as outside,
             bootstrap.open_record(session.settings.ledger.value, after=outside.hand_over) as (record, identity),
         ):

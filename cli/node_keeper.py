@@ -48,6 +48,10 @@ class NodeKeeper:
             for stream in self._streams(events):
                 self.learn(self._folded(stream, [event for event in events if event.originator_id == stream]))
 
+    def remember(self, node: NodeReleases) -> None:
+        """Go on from *node* behind the next commit, without asking the ledger for it."""
+        self._nodes[node.id] = node
+
     def learn(self, node: NodeReleases) -> None:
         """Keep *node* as the ledger has it.
 

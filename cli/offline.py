@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def at_hand(session: "Session", *, wait: float = 0.0, dry: bool = False, plan: str | None = None) -> Iterator[None]:
+def at_hand(
+    session: "Session", *, wait: float = 0.0, dry: bool = False, plan: str | None = None, alone: bool = True
+) -> Iterator[None]:
     """Let a change go on: in the ledger, joined by what waits on this host, or by policy on this host.
 
-    *wait* is as `--wait`, *dry* a command that only plans, *plan* the fleet's plan in which it is a turn. Where it
-    goes on is told on stderr, and stands in the settings of *session* from then on.
+    *wait* is as `--wait`, *dry* a command that only plans, *plan* the fleet's plan in which it is a turn; what cannot
+    be done *alone* needs the ledger. Where it goes on is told on stderr, and stands in the settings of *session* from
+    then on.
     Raises: the errors of joining and of beginning.
     """
     address = _address(session)
@@ -30,7 +33,7 @@ def at_hand(session: "Session", *, wait: float = 0.0, dry: bool = False, plan: s
         return
     from cli.spooling import Asked, working  # noqa: PLC0415 # only a ledger in PostgreSQL pays for it
 
-    with working(session, address, Asked(wait=wait, dry=dry, plan=plan)):
+    with working(session, address, Asked(wait=wait, dry=dry, plan=plan, alone=alone)):
         yield
 
 

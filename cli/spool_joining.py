@@ -49,7 +49,8 @@ def join(session: Session, folder: Path) -> tuple[int, ...]:
         ):
             spool = replace(verified, form=ImportForm.SPOOL)
             record.verify_tail()
-            for begun in begun_in(folder):
+            firsts = begun_in(folder)
+            for begun in firsts:
                 refuse_other_events(begun, _others(record.stored(begun.originator_id), spool.origin))
             context = Context(actor=identity.actor, source=identity.source)
             run = Import(spool, record, into=record.origin)
@@ -58,6 +59,9 @@ def join(session: Session, folder: Path) -> tuple[int, ...]:
             if missing:
                 raise NotReadBackError(folder, missing)
             record.verify_tail()
+            if record.keeper is not None:
+                for begun in firsts:
+                    record.keeper.learn(record.releases(begun.originator_id))
             return imported.events
     finally:
         catch_up(session)

@@ -9,12 +9,9 @@ Who records in the spool shares its lock, and who begins or joins has it alone. 
 the server shares it as well: no other command of this host begins a spool behind its back.
 """
 
-import atexit
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, NamedTuple
 
 from cli.bootstrap import host_name
@@ -51,6 +48,7 @@ class Asked(NamedTuple):
     wait: float = 0.0
     dry: bool = False
     plan: str | None = None
+    alone: bool = True
 
 
 class Apart(NamedTuple):
@@ -89,15 +87,15 @@ def working(session: "Session", address: str, asked: Asked) -> Iterator[None]:
     if apart is None or not apart.concerns:
         if apart is not None and not asked.dry and apart.place.kept.begun:
             apart.place.kept.end()
-        with _with_a_way_out():
+        with _with_a_way_out(to=SPOOL):
             yield
         return
     away = out_of_reach(address)
     if asked.dry:
         _only_look(session, apart, away, address)
         yield
-    elif away is None or not apart.spools:
-        with ExitStack() as held:
+    elif away is None or not (apart.spools and asked.alone):
+        with ExitStack() as held, _with_a_way_out(to=SPOOL if not apart.spools else None):
             if away is None:
                 _join_and_hold(session, apart, asked, held)
             yield
@@ -124,7 +122,11 @@ def looking(session: "Session", address: str) -> None:
         return
     nodes = () if waiting.size else _kept_nodes(apart.place)
     if waiting.size or nodes:
-        _go_on_in(session, apart.place, apart.place.ledger if waiting.size else _scratch(nodes, apart))
+        _go_on_in(
+            session,
+            apart.place,
+            apart.place.ledger if waiting.size else _scratch(session.settings.ledger.value, nodes, apart),
+        )
         session.terminal.warn(
             f"{_away(address, away)}: this answer rests on what this host recorded alone ({waiting.in_words}); "
             "it knows nothing of other hosts, and not what came before",
@@ -237,7 +239,7 @@ def _only_look(session: "Session", apart: Apart, away: str | None, address: str)
         _go_on_in(session, apart.place, apart.place.ledger, stream=stream)
     elif away is not None:
         node = _certain(apart.place, stream, address, away)
-        _go_on_in(session, apart.place, _scratch([node], apart), stream=stream)
+        _go_on_in(session, apart.place, _scratch(session.settings.ledger.value, [node], apart), stream=stream)
     if away is not None:
         session.terminal.warn(f"{_away(address, away)}: this rests on what this host kept")
 
@@ -275,13 +277,12 @@ def _has_begun(place: SpoolPlace, stream: str) -> bool:
     return place.is_there and waiting_in(place.ledger).has(stream)
 
 
-def _scratch(nodes: "Sequence[NodeReleases]", apart: Apart) -> Path:
-    """Return a spool that is gone with this command: a question records nothing that stays."""
-    folder = Path(mkdtemp(prefix="release-ledger-kept-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    create_folder(folder / "ledger", origin=spool_origin(apart.origin, host_name()))
-    apart.begin(folder / "ledger", nodes)
-    return folder / "ledger"
+def _scratch(folder: Path, nodes: "Sequence[NodeReleases]", apart: Apart) -> Path:
+    """Return a spool beside the address of the ledger, which is gone with this command: a question leaves nothing."""
+    ledger = folder / "kept" / "ledger"
+    create_folder(ledger, origin=spool_origin(apart.origin, host_name()))
+    apart.begin(ledger, nodes)
+    return ledger
 
 
 def _go_on_in(session: "Session", place: SpoolPlace, ledger: Path, *, stream: str | None = None) -> None:
@@ -297,11 +298,12 @@ def _go_on_in(session: "Session", place: SpoolPlace, ledger: Path, *, stream: st
 
 
 @contextmanager
-def _with_a_way_out() -> Iterator[None]:
+def _with_a_way_out(*, to: str | None) -> Iterator[None]:
     try:
         yield
     except ServerLostError as exc:
-        exc.hint += f'; `offline = "{SPOOL}"` under [fleet] in config.toml lets changes go on without it'
+        if to is not None:
+            exc.hint += f'; `offline = "{to}"` under [fleet] in config.toml lets changes go on without it'
         raise
 
 

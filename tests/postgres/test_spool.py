@@ -279,6 +279,23 @@ def test_what_cannot_be_done_without_the_server_is_said(host: Lab, server: Serve
     assert not (place_of(host) / "spool").exists()
 
 
+def test_what_leaves_the_ledger_is_joined_before(host: Lab, server: Server, database: str) -> None:
+    """An installation that leaves with events still waiting here could not take them along any more."""
+    with cut_off(server):
+        assert host.run("unpack", "4.4.1").code == 0
+        refused = host.run("unregister", "--yes")
+
+    left = host.run("unregister", "--yes")
+
+    assert refused.code == 1
+    assert "cannot be reached" in refused.err
+    assert left.code == 0, left.err
+    assert carried_in(server, database) == 4
+    assert host.run("verify").code == 0
+    with cut_off(server):
+        assert "has kept nothing" in host.run("unpack", "4.4.16").err
+
+
 def test_questions_are_answered_from_what_was_kept_and_plans_record_nothing(host: Lab, server: Server) -> None:
     with cut_off(server):
         versions = host.run("versions")
