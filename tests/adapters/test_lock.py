@@ -57,7 +57,7 @@ def test_a_waiting_command_takes_the_lock_when_it_is_free(tmp_path: Path) -> Non
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
 
-        with FileLock(tmp_path / "lock").hold("y", wait=20):
+        with FileLock(tmp_path / "lock").hold("y", wait=300):
             pass
 
 
@@ -71,7 +71,7 @@ def test_waiting_ends_after_the_seconds_given(tmp_path: Path) -> None:
     ):
         pass
 
-    assert 0.2 <= time.monotonic() - started < 5
+    assert 0.2 <= time.monotonic() - started < 60
 
 
 def test_a_lock_file_has_the_mode_asked_for(tmp_path: Path) -> None:

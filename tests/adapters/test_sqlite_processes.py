@@ -20,7 +20,7 @@ from ledger.adapters.clock import SystemClock
 from ledger.adapters.ledger_folder import open_folder
 from tests.fakes.recording import installed, open_ledger, recording
 folder = open_folder(Path(sys.argv[1]))
-how = replace(recording(turn=lambda: folder.turn.hold("append", wait=20)), clock=SystemClock())
+how = replace(recording(turn=lambda: folder.turn.hold("append", wait=300)), clock=SystemClock())
 with open_ledger(folder.database, how) as ledger:
     for version in range(1, int(sys.argv[3]) + 1):
         ledger.record([installed(version, stream=sys.argv[2])])
@@ -34,7 +34,7 @@ from tests.fakes.recording import installed, open_ledger
 
 def hang(*_):
     print("in transaction", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 
 sqlite._disclose = hang  # the last step before COMMIT
 from ledger.adapters.identity import commit_to
@@ -57,7 +57,7 @@ def test_processes_that_append_at_once_share_one_dense_log(tmp_path: Path) -> No
     create_folder(tmp_path / "ledger", origin=ORIGIN)
 
     writers = [_start(APPEND, tmp_path / "ledger", f"release:{name}", 25) for name in "abc"]
-    codes = [writer.wait(60) for writer in writers]
+    codes = [writer.wait(600) for writer in writers]
     for writer in writers:
         writer.communicate()
 
@@ -78,7 +78,7 @@ def test_a_writer_that_is_killed_before_its_commit_leaves_nothing(tmp_path: Path
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"in transaction\n"
         writer.send_signal(signal.SIGKILL)
-        writer.wait(10)
+        writer.wait(120)
 
     assert [event.index for event in _recorded(folder.path)] == [0, 1, 2]
     with closing(sqlite3.connect(folder.database)) as connection:
@@ -90,13 +90,13 @@ def test_a_lock_does_not_outlive_a_killed_holder(tmp_path: Path) -> None:
     folder = create_folder(tmp_path / "ledger", origin=ORIGIN)
     code = (
         "import sys, time; from pathlib import Path; from ledger.adapters.lock import FileLock\n"
-        "with FileLock(Path(sys.argv[1])).hold('x'): print('held', flush=True); time.sleep(60)"
+        "with FileLock(Path(sys.argv[1])).hold('x'): print('held', flush=True); time.sleep(600)"
     )
     with _start(code, folder.tip / "tip.lock") as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         holder.send_signal(signal.SIGKILL)
-        holder.wait(10)
+        holder.wait(120)
 
     with folder.turn.hold("append"), open_ledger(folder.database, recording()) as ledger:
         assert ledger.tree_size() == 0

@@ -109,7 +109,7 @@ class RunningWitness:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, str, bytes]:
         """Return status, type and body of the answer to a plain HTTP request."""
-        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=10)) as connection:
+        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=120)) as connection:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             return answer.status, answer.headers["Content-Type"], answer.read()
@@ -123,7 +123,7 @@ class RunningWitness:
     def client(self, lab: LedgerLab) -> WitnessClient:
         """Return the client side for the ledger of *lab*, which the witness knows from now on."""
         self.trust(lab.key.vkey)
-        return WitnessClient("w1", verifier(self.vkey), self.url, lab.keys)
+        return WitnessClient("w1", verifier(self.vkey), self.url, lab.keys, limit=120.0)
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def running_witness(
         yield RunningWitness(folder, process, Vkey.parse(key), url)
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
 
 
 def environment() -> dict[str, str]:

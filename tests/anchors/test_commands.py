@@ -137,10 +137,10 @@ def test_an_alarm_that_came_while_a_command_waited_binds_it(accused: Lab) -> Non
     place = Path(accused.run("root_dir", "--raw").out.strip()) / INSTALLATION_LOCK
     with place.open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        waiting = accused.start("upgrade", "4.4.1", "--wait", "60", *WHY)
+        waiting = accused.start("upgrade", "4.4.1", "--wait", "600", *WHY)
         _wait_for_reader(waiting.pid, place)
         alarm.write_bytes(kept)
-    _, told = waiting.communicate(timeout=60)
+    _, told = waiting.communicate(timeout=600)
 
     assert waiting.returncode == 6, told
     assert b"spoke against this ledger" in told
@@ -149,7 +149,7 @@ def test_an_alarm_that_came_while_a_command_waited_binds_it(accused: Lab) -> Non
 
 def _wait_for_reader(pid: int, path: Path) -> None:
     """Wait until process *pid* has the file open."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if any(entry.resolve() == path.resolve() for entry in Path(f"/proc/{pid}/fd").iterdir()):
@@ -333,7 +333,7 @@ def test_a_witness_stops_when_it_is_told(lab: Lab, tmp_path: Path) -> None:
     lines = [serving.stdout.readline() for _ in range(2)]
 
     serving.terminate()
-    _, err = serving.communicate(timeout=20)
+    _, err = serving.communicate(timeout=120)
 
     assert [line.partition(b":")[0] for line in lines] == [b"Key", b"Listening"]
     assert (serving.returncode, err) == (0, b"")

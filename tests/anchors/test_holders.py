@@ -97,7 +97,7 @@ class TestSyslog(HolderContract):
         path = tmp_path / "log"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as self._log:
             self._log.bind(str(path))
-            self._log.settimeout(5)
+            self._log.settimeout(120)
             yield SyslogAnchor(ledger.keys, path)
 
     @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_line_of_the_log_says_what_was_signed(ledger: LedgerLab, tmp_path: Pat
     """evidence.md 4.3: one line with origin, size, root and note."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
         log.bind(str(tmp_path / "log"))
-        log.settimeout(5)
+        log.settimeout(120)
 
         hand_over(SyslogAnchor(ledger.keys, tmp_path / "log"), ledger)
         line = log.recv(65_536).decode()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from threading import Thread
+from typing import BinaryIO
 
 import pytest
 from cryptography import x509
@@ -72,6 +73,7 @@ def known(witness: RunningWitness, ledger: LedgerLab) -> LedgerLab:
 
 def test_a_growing_log_is_cosigned(witness: RunningWitness, known: LedgerLab) -> None:
     """200: the body is the witness's line; the note can be read back."""
+    begun = int(time.time())
     first = post(witness, request_of(known))
     known.append(300)
     second = post(witness, request_of(known, old=3))
@@ -83,7 +85,7 @@ def test_a_growing_log_is_cosigned(witness: RunningWitness, known: LedgerLab) ->
     assert opened.checkpoint == known.tip().checkpoint
     assert len(opened.cosignatures) == 1
     cosigned_at = int.from_bytes(opened.cosignatures[0].payload[:8])
-    assert abs(cosigned_at - time.time()) < 60
+    assert begun <= cosigned_at <= time.time()
 
 
 @pytest.mark.parametrize(
@@ -213,17 +215,30 @@ def test_a_witness_of_another_key_is_no_holder(witness: RunningWitness, ledger: 
         hand_over(client, ledger)
 
 
+def read_request(request: BinaryIO) -> bytes:
+    """Read one request of a client and return its body."""
+    length = 0
+    while (line := request.readline()).strip():
+        name, _, value = line.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+    return request.read(length)
+
+
 @contextmanager
 def answering(*answers: bytes, pause: float = 0, times: int = 1) -> Iterator[str]:
-    """Serve *answers*, piece by piece with a *pause* before each, to *times* connections; give the URL."""
+    """Serve *answers*, piece by piece with a *pause* before each, to *times* connections; give the URL.
+
+    A request is read to its end: where a socket is closed with something unread, its client may be told of
+    that before it reads the answer.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
             for _ in range(times):
                 connection, _address = server.accept()
-                with connection:
-                    connection.recv(65_536)
+                with connection, connection.makefile("rb") as request:
                     try:
+                        read_request(request)
                         for answer in answers:
                             time.sleep(pause)
                             connection.sendall(answer)
@@ -238,7 +253,9 @@ def answering(*answers: bytes, pause: float = 0, times: int = 1) -> Iterator[str
             thread.join()
 
 
-@pytest.mark.parametrize("answers", [[b"HTTP/1.1 200 OK\r\n"], [b"H"] * 20, [b"HTTP/1.1 200 OK\r\n\r\n"] + [b"x"] * 20])
+@pytest.mark.parametrize(
+    "answers", [[b"HTTP/1.1 200 OK\r\n"], [b"H"] * 1200, [b"HTTP/1.1 200 OK\r\n\r\n"] + [b"x"] * 1200]
+)
 def test_a_slow_witness_costs_no_more_than_its_limit(
     witness: RunningWitness, ledger: LedgerLab, answers: list[bytes]
 ) -> None:
@@ -251,7 +268,7 @@ def test_a_slow_witness_costs_no_more_than_its_limit(
             hand_over(client, ledger)
         spent = time.monotonic() - begun
 
-    assert spent < 1.5
+    assert spent < 60  # and the answer takes two minutes
     assert isinstance(caught.value, WitnessUnreachableError | WitnessAnswerError)
 
 
@@ -296,7 +313,7 @@ def test_a_witness_that_is_killed_before_it_answers_has_stored_it(ledger: Ledger
     with running_witness(folder, command=("-m", "tests.anchors.dying_witness")) as dying:
         with pytest.raises(WitnessUnreachableError):
             hand_over(dying.client(ledger), ledger)
-        assert dying.process.wait(timeout=10) == -9
+        assert dying.process.wait(timeout=120) == -9
 
     with running_witness(folder) as again:
         assert again.vkey == dying.vkey
@@ -393,8 +410,8 @@ def tls_in_front_of(witness: RunningWitness, folder: Path) -> Iterator[tuple[str
 
         def serve() -> None:
             with suppress(OSError), server.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as secure:
-                _, _, body = secure.recv(65_536).partition(b"\r\n\r\n")
-                status, _, answer = post(witness, body or secure.recv(65_536))
+                with secure.makefile("rb") as request:
+                    status, _, answer = post(witness, read_request(request))
                 secure.sendall(b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n%s" % (status, len(answer), answer))
 
         thread = Thread(target=serve)

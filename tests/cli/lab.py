@@ -103,7 +103,7 @@ class Lab:
     def process(self, *arguments: str | bytes, **options: Any) -> Result:  # noqa: ANN401 # as above
         """Run the command as a process of its own, to its end."""
         with self.start(*arguments, **options) as started:
-            out, err = started.communicate(timeout=60)
+            out, err = started.communicate(timeout=600)
         return Result(started.returncode, (out or b"").decode(), (err or b"").decode())
 
     def init(self, *arguments: str) -> Result:

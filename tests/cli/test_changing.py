@@ -9,6 +9,8 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,7 +44,7 @@ def killed(lab: Lab, at: str, *arguments: str, done: bool = False, by: int = sig
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
     return Result(ended.returncode, ended.stdout, ended.stderr)
 
@@ -175,7 +177,7 @@ class running_from:  # noqa: N801 # reads as a phrase
         self._program = program
 
     def __enter__(self) -> None:
-        self._process = subprocess.Popen([self._program, "60"])
+        self._process = subprocess.Popen([self._program, "600"])
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
@@ -205,32 +207,40 @@ def test_of_two_commands_at_once_one_is_told_to_try_later(lab: Lab, tmp_path: Pa
         "sys.exit(main(['upgrade', '4.4.16']))\n"
     )
     first = subprocess.Popen([sys.executable, "-c", slow], env=lab.variables, stdout=subprocess.DEVNULL)
-    wait_for(go)
+    wait_until(go.exists)
 
     second = lab.process("upgrade", "4.4.1")
     table = lab.run("versions")
     go.unlink()
 
-    assert (second.code, second.out, first.wait(60), table.code) == (75, "", 0, 0)
+    assert (second.code, second.out, first.wait(600), table.code) == (75, "", 0, 0)
     assert lab.rows()["4.4.16"] == "permanent"
 
 
 def test_a_command_waits_for_the_lock_as_long_as_it_is_told_to(lab: Lab) -> None:
-    with FileLock(lab.root / INSTALLATION_LOCK).hold("something short"):
-        waiting = lab.start("unpack", "4.4.1", "--wait", "30")
-        time.sleep(0.5)
+    lock = lab.root / INSTALLATION_LOCK
+    with FileLock(lock).hold("something short"):
+        waiting = lab.start("unpack", "4.4.1", "--wait", "600")
+        wait_until(lambda: has_open(waiting.pid, lock))
 
-    out, _ = waiting.communicate(timeout=60)
+    out, _ = waiting.communicate(timeout=600)
 
     assert (waiting.returncode, out.splitlines()[-1]) == (0, b'Unpacked successfully: "4.4.1"')
 
 
-def wait_for(path: Path) -> None:
-    """Wait until *path* is there."""
-    deadline = time.monotonic() + 60
-    while not path.exists():
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + 120
+    while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Tell whether a process has a file open."""
+    with suppress(OSError):
+        return any(entry.resolve() == path.resolve() for entry in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 @pytest.mark.parametrize("at", ["stage_release", "unpack_release", "install_release", "make_permanent"])
@@ -373,25 +383,27 @@ def on_a_terminal(lab: Lab, *arguments: str, typed: str, extra: tuple[str, ...] 
     streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
     with lab.start(*arguments, *extra, **streams, preexec_fn=lambda: take_terminal(terminal)) as process:
         os.close(terminal)
-        shown, answered, deadline = b"", False, time.monotonic() + 60
+        shown, answered, deadline = b"", False, time.monotonic() + 120
         while time.monotonic() < deadline:
-            if select.select([controller], [], [], 0.5)[0]:
+            if select.select([controller], [], [], 0.05)[0]:
                 try:
                     shown += os.read(controller, 4096)
                 except OSError:  # the other side is closed
                     break
-                waits = not answered
-            else:
-                # A signal that comes between Python's check for signals and a read waits for the next one.
-                waits = answered
-            # Before the question nobody is in the foreground whom Ctrl-C could reach.
-            if typed and waits and b"[y/N]: " in shown:
+            # A signal that comes between Python's check for signals and its read is not heard before the next one,
+            # and a second one could break off the end of the command: so it is sent once, to a command that reads.
+            elif typed and not answered and b"[y/N]: " in shown and sleeps(process.pid):
                 os.write(controller, typed.encode())
                 answered = True
         else:
             process.kill()
     os.close(controller)
     return process.returncode, shown.decode()
+
+
+def sleeps(pid: int) -> bool:
+    """Tell whether a process waits for something."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].startswith("S")
 
 
 def take_terminal(terminal: int) -> None:

@@ -24,7 +24,7 @@ STARTS = {
         'autoload -Uz compinit; compinit -D -u; eval "$(release-ledger completion zsh)"',
     ),
 }
-_SECONDS = 40.0
+_SECONDS = 120.0
 
 
 def candidates(lab: Lab, *words: str) -> list[str]:

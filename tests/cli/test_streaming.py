@@ -37,7 +37,7 @@ def test_a_reader_that_leaves_after_a_line_ends_a_list_quietly(grown: Lab, argum
 
     with grown.start(*arguments, stdout=writing) as started:
         os.close(writing)
-        _, err = started.communicate(timeout=60)
+        _, err = started.communicate(timeout=600)
 
     assert started.returncode in ((7,) if arguments[0] == "diff" else (0,))
     assert err == b""

@@ -95,7 +95,7 @@ def _run(*arguments: str) -> tuple[int, str, str]:
 def _run_together(commands: tuple[Command, ...]) -> None:
     running = [subprocess.Popen([sys.executable, "-m", "cli", *command.argv[1:]]) for command in commands]
     for process in running:
-        assert process.wait(60) == 0
+        assert process.wait(600) == 0
 
 
 def _shown(root: Path, exit_code: int | None, stdout: str | None) -> Shown:

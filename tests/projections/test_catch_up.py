@@ -192,7 +192,7 @@ def test_two_processes_that_catch_up_at_once_fold_every_event_once(tmp_path: Pat
     )
 
     readers = [subprocess.Popen([sys.executable, "-c", program, str(folder)]) for _ in range(3)]
-    codes = [reader.wait(60) for reader in readers]
+    codes = [reader.wait(600) for reader in readers]
 
     assert codes == [0, 0, 0]
     assert read_folder(folder, everything) == afresh(tmp_path, log)

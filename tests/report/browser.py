@@ -14,7 +14,7 @@ from selenium.webdriver.chrome.service import Service
 from tests.needs import need
 
 _PROGRAMS = ("chromium", "chromedriver")
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 _ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",

@@ -28,7 +28,7 @@ async function judged(text) {
   holder.textContent = text;
   document.getElementById('own-key-text').value = key;
   document.getElementById('own-key').requestSubmit();
-  const end = performance.now() + 2000;
+  const end = performance.now() + 120000;
   while (!box.dataset.verdict && performance.now() < end) await turn();
   await turn();
   return [box.dataset.verdict || "stuck", document.getElementById('verdict-text').textContent, bad()];
@@ -175,7 +175,7 @@ class Words(HTMLParser):
 
 def _try_all(browser: Browser, page: Path, mask: int, *, step: int = 1) -> list[Tried]:
     browser.open(page)
-    browser.driver.set_script_timeout(90)
+    browser.driver.set_script_timeout(600)
     found = browser.driver.execute_async_script(_TRY_ALL, mask, step, evidence_of(page)["vkey"])
     return [Tried(*each) for each in found]
 
