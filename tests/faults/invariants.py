@@ -17,7 +17,7 @@ from typing import NamedTuple
 from ledger.adapters.keys import read_key
 from ledger.adapters.releases_file import ReleaseEntry, parse_releases
 from ledger.domain.envelope import Recorded
-from ledger.domain.events import OperationRecovered, OperationRequested
+from ledger.domain.events import EventImported, OperationRecovered, OperationRequested
 from ledger.domain.ledger_events import LedgerEvent
 from ledger.domain.records import Resolution
 from ledger.domain.releases import NodeReleases, evolve
@@ -84,7 +84,7 @@ def read_log(host: Host) -> Log:
     recorded = tuple(Recorded(*row[:5]) for row in rows)
     node = None
     for event in recorded:
-        assert not isinstance(event.event, LedgerEvent)
+        assert not isinstance(event.event, LedgerEvent | EventImported)
         node = evolve(node, event.event)
     return Log(recorded, node)
 
@@ -122,7 +122,7 @@ def nothing_unrecorded(log: Log) -> None:
     node: NodeReleases | None = None
     for recorded in log.events:
         event = recorded.event
-        assert not isinstance(event, LedgerEvent)
+        assert not isinstance(event, LedgerEvent | EventImported)
         if isinstance(event, OperationRecovered) and node is not None and event.result != Resolution.MENDED:
             assert event.tables == node.tables
         node = evolve(node, event)
