@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ledger.application.audit_report import AuditReport, Level
     from ledger.application.audit_source import HeldNote
     from ledger.application.doubtful_tip import DoubtfulTip
-    from ledger.application.importing import Original
+    from ledger.application.import_original import Original
     from ledger.application.record_ports import Disclosure
     from ledger.application.release_ledger import ReleaseLedger
     from ledger.domain.ledger_events import AnyEvent

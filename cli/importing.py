@@ -16,7 +16,8 @@ from cli.outside import held_outside
 from cli.plain_text import plain
 from cli.session import Session
 from cli.verifying import TwoTrustsError, UnreadablePolicyError
-from ledger.application.importing import ContextOf, Import, Imported, Original
+from ledger.application.import_original import Original
+from ledger.application.importing import ContextOf, Import, Imported
 from ledger.dataclass import dataclass
 from ledger.domain.ledger_events import ImportForm
 from ledger.domain.records import Context

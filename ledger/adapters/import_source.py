@@ -17,7 +17,7 @@ from ledger.adapters.ledger_folder import places_at
 from ledger.application.audit import Asked
 from ledger.application.audit_report import Finding, Verdict
 from ledger.application.audit_source import LogSource, PartMissingError
-from ledger.application.importing import Original
+from ledger.application.import_original import Original
 from ledger.application.verification import verify_log
 from ledger.domain.ledger_events import ImportForm
 from ledger.errors import CheckFailedError, EvidenceError, UsageError

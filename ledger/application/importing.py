@@ -11,20 +11,17 @@ and one whose source has grown records what is new. A source that is no extensio
 imported before is a fork, and is never written.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from itertools import islice
 from typing import Protocol
 
-from ledger.application.audit_source import LogSource
-from ledger.application.leaf_form import LeafReader
+from ledger.application.import_original import Original, anchor_lines, spoken, survey
 from ledger.application.record_ports import Disclosure
 from ledger.application.release_ledger import StreamConflictError
 from ledger.dataclass import dataclass
 from ledger.domain.envelope import unseal
 from ledger.domain.events import EventImported
-from ledger.domain.imported import CarrierError, carried, carried_leaf, note_lines, with_carried
+from ledger.domain.imported import carried, carried_leaf, note_lines
 from ledger.domain.ledger_events import (
     LEDGER_STREAM,
     AnyEvent,
@@ -35,18 +32,11 @@ from ledger.domain.ledger_events import (
 )
 from ledger.domain.records import Context
 from ledger.errors import EvidenceError, RefusedError
-from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.merkle import hash_leaf
-from ledger.tlog.note import Note
-from ledger.tlog.tree_builder import TreeBuilder
 
 BATCH = 200
 _TRIES = 25
-_ANCHOR_BYTES = 16_000
-_HASH = 32
-_LARGE = 20_000
 _SHOWN = 5
-_COMMITMENT = re.compile(rb'"[a-z_]+_commit":"([0-9a-f]{64})"')
 Progress = Callable[[int, int], None]
 ContextOf = Callable[[str | None], Context]
 
@@ -77,18 +67,6 @@ class StreamTakenError(RefusedError):
         self.taken = dict(taken)
 
 
-class LeafTooLargeError(RefusedError):
-    """An event of the source cannot be carried in another one."""
-
-    def __init__(self, origin: str, index: int, fact: str) -> None:
-        super().__init__(
-            f"event {index} of {origin} is too large to be imported",
-            fact=fact,
-            hint="nothing was written; keep that ledger as it is, and its evidence as a bundle",
-        )
-        self.origin, self.index = origin, index
-
-
 class ImportForkError(EvidenceError):
     """The source is not an extension of what was imported of it before."""
 
@@ -116,19 +94,6 @@ class ImportBrokenError(EvidenceError):
         )
 
 
-class SourceChangedError(EvidenceError):
-    """The source is not what was verified a moment ago."""
-
-    kind = "undecided"
-
-    def __init__(self, origin: str) -> None:
-        super().__init__(
-            f"the source of {origin} changed while it was read",
-            fact="its events are not those that were verified",
-            hint="run the command again, on a source that nobody writes; what was recorded so far stays",
-        )
-
-
 class Receiver(Protocol):
     """The ledger that receives."""
 
@@ -139,28 +104,6 @@ class Receiver(Protocol):
     def record(self, events: Sequence[AnyEvent], *, private: Sequence[Disclosure] = ()) -> tuple[int, ...]:
         """Append *events* in one commit, keep *private* with it, and return their leaf indexes."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Original:
-    """A log that was verified: *size* events with *root*, by *vkeys*; *note* is its newest checkpoint."""
-
-    source: LogSource
-    origin: str
-    size: int
-    root: bytes
-    note: bytes
-    vkeys: tuple[str, ...]
-    form: ImportForm = ImportForm.IMPORT
-
-    @property
-    def disclosures(self) -> Mapping[str, Disclosure]:
-        """The personal values that the source has, by commitment."""
-        return {
-            row.commitment: Disclosure(row.commitment, row.salt, row.value)
-            for row in self.source.disclosures()
-            if row.salt is not None and row.value is not None
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,17 +137,6 @@ class _Standing:
         return self.versions[stream]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Survey:
-    """What one pass over the source tells."""
-
-    hashes: bytes
-    streams: Mapping[str, int]
-
-    def hash_at(self, index: int) -> bytes:
-        return self.hashes[index * _HASH : (index + 1) * _HASH]
-
-
 class Import:
     """One import of *original* into *receiver*, whose own origin is *into*."""
 
@@ -212,7 +144,7 @@ class Import:
         if original.origin == into:
             raise OwnLedgerError(into)
         self._original, self._receiver = original, receiver
-        self._survey = _surveyed(original)
+        self._survey = survey(original)
 
     def check(self) -> int:
         """Return the number of events that are new.
@@ -253,17 +185,17 @@ class Import:
 
     def _planned(self) -> tuple[_Standing, int]:
         """Return how the receiver stands, and the first event that it does not have."""
-        original, survey = self._original, self._survey
-        standing = _standing(self._receiver, original.origin, survey.streams)
+        original, known = self._original, self._survey
+        standing = _standing(self._receiver, original.origin, known.streams)
         first = len(standing.hashes)
         for index in range(first):
             if index not in standing.hashes:
                 raise ImportBrokenError(original.origin, index)
-            if index < original.size and standing.hashes[index] != survey.hash_at(index):
+            if index < original.size and standing.hashes[index] != known.hash_at(index):
                 raise ImportForkError(original.origin, index)
         first = min(first, original.size)
         if original.form is not ImportForm.SPOOL:
-            new = {stream for stream, last in survey.streams.items() if last >= first}
+            new = {stream for stream, last in known.streams.items() if last >= first}
             taken = {stream: why for stream, why in standing.others.items() if stream in new}
             if taken:
                 raise StreamTakenError(taken)
@@ -276,20 +208,20 @@ class Import:
         head: list[AnyEvent] = []
         if standing.promised != original.size:
             head.append(self._announced(standing, first, private, context))
-        leaves = self._new_leaves(first)
+        leaves = self._survey.leaves(first)
         while batch := tuple(islice(leaves, BATCH)):
             events = [*head, *(self._carrier(standing, index, leaf, note, context) for index, leaf, note in batch)]
-            spoken = _spoken((leaf for _, leaf, _ in batch), private)
-            indexes = self._receiver.record(events, private=spoken)
+            told = spoken((leaf for _, leaf, _ in batch), private)
+            indexes = self._receiver.record(events, private=told)
             standing.hashes.update((index, hash_leaf(leaf)) for index, leaf, _ in batch)
             head = []
-            yield indexes, len(spoken)
+            yield indexes, len(told)
 
     def _announced(
         self, standing: _Standing, first: int, private: Mapping[str, Disclosure], context: ContextOf
     ) -> LedgerImported:
         original = self._original
-        leaves = (leaf for _, leaf, _ in self._new_leaves(first))
+        leaves = (leaf for _, leaf, _ in self._survey.leaves(first))
         return LedgerImported(
             originator_version=standing.place(LEDGER_STREAM),
             context=context(None),
@@ -300,25 +232,9 @@ class Import:
             tree_size=original.size,
             root_sha256=original.root.hex(),
             checkpoint=note_lines(original.note),
-            anchors=tuple(_anchor_lines(original)),
-            disclosed=len(_spoken(leaves, private)),
+            anchors=tuple(anchor_lines(original)),
+            disclosed=len(spoken(leaves, private)),
         )
-
-    def _new_leaves(self, first: int) -> Iterator[tuple[int, bytes, bytes | None]]:
-        """Yield the leaves from *first* on, each with the checkpoint that ended a commit with it.
-
-        Raises: SourceChangedError for a leaf that is not the one that was verified.
-        """
-        original, survey = self._original, self._survey
-        notes = _notes(original.source, first)
-        size, note = next(notes, (original.size, original.note))
-        for rows in original.source.leaves(first, original.size):
-            for index, _, leaf, *_ in rows:
-                if leaf is None or hash_leaf(leaf) != survey.hash_at(index):
-                    raise SourceChangedError(original.origin)
-                while size < index + 1:
-                    size, note = next(notes, (original.size, original.note))
-                yield index, leaf, note if size == index + 1 else None
 
     def _carrier(
         self, standing: _Standing, index: int, leaf: bytes, note: bytes | None, context: ContextOf
@@ -339,31 +255,6 @@ class Import:
         )
 
 
-def _surveyed(original: Original) -> _Survey:
-    """Return what the source holds; its tree must be the one that was verified."""
-    read, hashes, streams = LeafReader(), bytearray(), dict[str, int]()
-    for rows in original.source.leaves(0, original.size):
-        for index, _, leaf, _, _, topic in rows:
-            if leaf is None:
-                raise SourceChangedError(original.origin)
-            if len(leaf) > _LARGE:
-                _require_room(original.origin, index, leaf)
-            hashes += sha256(b"\0" + leaf).digest()
-            streams[read(leaf, topic or b"").stream.decode()] = index
-    builder = TreeBuilder()
-    builder.extend([bytes(hashes[at : at + _HASH]) for at in range(0, len(hashes), _HASH)])
-    if builder.root() != original.root or builder.size != original.size:
-        raise SourceChangedError(original.origin)
-    return _Survey(hashes=bytes(hashes), streams=streams)
-
-
-def _require_room(origin: str, index: int, leaf: bytes) -> None:
-    try:
-        carried(leaf)
-    except CarrierError as exc:
-        raise LeafTooLargeError(origin, index, exc.fact) from exc
-
-
 def _standing(receiver: Receiver, origin: str, streams: Iterable[str]) -> _Standing:
     standing = _Standing()
     for stream in dict.fromkeys((LEDGER_STREAM, *streams)):
@@ -382,35 +273,3 @@ def _why(event: AnyEvent) -> str:
     if isinstance(event, AnyImported):
         return f"was imported from {event.origin}"
     return "has events of this ledger's own"
-
-
-def _notes(source: LogSource, first: int) -> Iterator[tuple[int, bytes]]:
-    for size, note in source.checkpoints(first):
-        yield Checkpoint.parse(Note.parse(note).text).size if size is None else size, note
-
-
-def _spoken(leaves: Iterable[bytes], private: Mapping[str, Disclosure]) -> tuple[Disclosure, ...]:
-    """Return the personal values that *leaves* speak of."""
-    if not private:
-        return ()
-    names = (name.decode() for leaf in leaves for each in with_carried(leaf) for name in _COMMITMENT.findall(each))
-    return tuple(private[name] for name in dict.fromkeys(names) if name in private)
-
-
-def _anchor_lines(original: Original) -> Iterator[str]:
-    """Yield the lines of the newest note by each set of others, as far as they fit."""
-    newest: dict[frozenset[tuple[str, bytes]], tuple[int, bytes]] = {}
-    for held in original.source.anchors():
-        try:
-            note = Note.parse(held.data)
-            found = Checkpoint.parse(note.text)
-        except EvidenceError:
-            continue  # a receipt of another kind, such as a line for syslog
-        others = frozenset((line.name, line.key_id) for line in note.signatures if line.name != original.origin)
-        if found.origin == original.origin and others and found.size <= original.size:
-            newest[others] = max(newest.get(others, (0, b"")), (found.size, held.data))
-    room = _ANCHOR_BYTES
-    for _, data in sorted(newest.values(), reverse=True):
-        room -= len(data)
-        if room >= 0:
-            yield from note_lines(data)
