@@ -12,7 +12,19 @@ from pathlib import Path
 
 from benchmarks.table import report
 
-MODULES = ("startup", "scale", "fleet", "append", "replay", "extraction", "verify", "proof", "live_node")
+MODULES = (
+    "startup",
+    "scale",
+    "fleet",
+    "append",
+    "replay",
+    "extraction",
+    "verify",
+    "proof",
+    "live_node",
+    "postgres",
+    "postgres_growth",
+)
 
 
 def main() -> int:

@@ -88,14 +88,15 @@ def build(folder: Path, *, events: int, nodes: int = _NODES) -> Path:
     folder.mkdir()
     create_database(folder / "ledger.db")
     with closing(open_ledger(folder / "ledger.db")) as ledger:
-        history = islice(_history(nodes), events)
+        history = islice(fleet_history(nodes), events)
         while batch := tuple(islice(history, _BATCH)):
             ledger.record(batch)
     assert read_folder(folder, lambda view, _: view.size()) == events
     return folder
 
 
-def _history(nodes: int) -> Iterator[AnyReleaseEvent]:
+def fleet_history(nodes: int) -> Iterator[AnyReleaseEvent]:
+    """Yield the events of so many *nodes* without end: each is registered, then upgraded again and again."""
     names = tuple(f"emqx@10.0.{number // 250}.{number % 250}" for number in range(nodes))
     for name in names:
         yield replace(registered(stream=f"release:{name}"), context=replace(CONTEXT, node=name, attempt=None))

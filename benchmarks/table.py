@@ -50,6 +50,18 @@ class Cost:
         return f"{self.what:<28} {self.value:6.2f}  {limit:<12} of {self.against}"
 
 
+@dataclass(frozen=True)
+class NotMeasured:
+    """A row that stands for what could not be measured here: *why* says what is missing."""
+
+    what: str
+    why: str
+    holds: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.what:<28}      -  not measured: {self.why}"
+
+
 def seconds(act: Callable[[], object]) -> float:
     """Return the time that *act* takes."""
     started = time.perf_counter()
@@ -63,7 +75,7 @@ def compare(ours: Callable[[], object], bare: Callable[[], object], *, rounds: i
     return statistics.median(pair[1] for pair in pairs) / statistics.median(pair[0] for pair in pairs)
 
 
-def report(ratios: Iterable[Ratio | Cost]) -> int:
+def report(ratios: Iterable[Ratio | Cost | NotMeasured]) -> int:
     """Print the table and return the exit code: 1 where a budget is broken."""
     rows = tuple(ratios)
     for row in rows:

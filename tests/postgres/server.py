@@ -37,10 +37,15 @@ _ACCESS = "local all all trust\nlocal replication all trust\nhost all all 127.0.
 
 def binaries() -> Path:
     """Return the folder of PostgreSQL's programs; a test without them fails in CI and is skipped elsewhere."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
-    folder = found[0] if found else Path(shutil.which("postgres") or "/usr/lib/postgresql/postgres").parent
+    folder = place_of_binaries()
     need(str(folder / "postgres"), str(folder / "initdb"), packages="postgresql")
     return folder
+
+
+def place_of_binaries() -> Path:
+    """Return the folder where PostgreSQL's programs are, or would be."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    return found[0] if found else Path(shutil.which("postgres") or "/usr/lib/postgresql/postgres").parent
 
 
 def as_owner() -> dict[str, Any]:
