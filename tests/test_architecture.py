@@ -23,6 +23,7 @@ LIBRARY = "eventsourcing"
 ROOMS: Mapping[str, frozenset[str]] = {
     "ledger/application/record_ports.py": frozenset({"domain", "persistence"}),
     "ledger/application/release_ledger.py": frozenset({"application", "domain", "persistence", "utils"}),
+    "ledger/adapters/fleet_tip.py": frozenset({"persistence"}),
     "ledger/adapters/mapper.py": frozenset({"domain", "persistence"}),
     "ledger/adapters/postgres.py": frozenset({"persistence", "postgres"}),
     "ledger/adapters/postgres_append.py": frozenset({"persistence"}),
