@@ -38,6 +38,22 @@ main(sys.argv[2:])
 """
 
 
+# Kills itself when an upgrade has recorded its intent and its first step.
+BROKEN = """
+import os, signal, sys
+from cli.bootstrap import RecordOfCommand
+from cli.app import main
+left, record = [2], RecordOfCommand.record
+def dying(self, *events, **more):
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left[0] -= 1
+    return record(self, *events, **more)
+RecordOfCommand.record = dying
+main(sys.argv[1:])
+"""
+
+
 @pytest.fixture(scope="session")
 def pattern(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Return a host with a ledger in a folder, and an upgrade in it."""
@@ -120,3 +136,42 @@ def test_a_move_that_is_killed_is_finished_by_moving_again(
     for lab in (host, new):
         assert lab.run("verify").code == 0
     assert new.run("downgrade", "4.4.0", "--yes").code == 0
+
+
+def test_an_open_attempt_goes_along_and_is_closed_there(host: Lab, server: Server, database: str) -> None:
+    command = [sys.executable, "-c", BROKEN, "downgrade", "4.4.1", "--yes"]
+    died = subprocess.run(command, env=host.variables, cwd=PROJECT, check=False, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert host.run("downgrade", "4.4.1", "--yes").code == 5
+
+    assert host.run("move", "--to", server.url(database)).code == 0
+
+    new = there(host, server.url(database))
+    assert new.run("downgrade", "4.4.1", "--yes").code == 5
+    assert new.run("recover", "--yes").code == 0
+    assert new.run("downgrade", "4.4.1", "--yes").code == 0
+    for lab in (host, new):
+        assert lab.run("verify").code == 0
+
+
+def test_imports_at_once_come_in_whole_and_once(host: Lab, server: Server, database: str, tmp_path: Path) -> None:
+    """Each has to write into the stream of the ledger itself, where the others do; two bring the same source."""
+    sources = [
+        host.having(RELEASE_LEDGER=str(tmp_path / f"source{n}"), RELEASE_LEDGER_NODE=f"emqx@n{n}") for n in "123"
+    ]
+    for source in sources:
+        assert source.init(*STATED).code == 0
+        for text in ("one", "two", "three"):
+            assert source.run("note", "0", text).code == 0
+        assert source.run("export", "-o", str(tmp_path / f"{source.variables['RELEASE_LEDGER']}.zip")).code == 0
+    target = there(host, server.url(database))
+    assert target.init(*STATED).code == 0
+    names = [source.variables["RELEASE_LEDGER"] for source in (*sources, sources[0])]
+
+    started = [target.start("import", name) for name in names]
+    ended = [(process.communicate(timeout=120), process.returncode) for process in started]
+
+    assert [code for _, code in ended] == [0] * len(names), ended
+    verified = target.run("verify")
+    assert verified.code == 0, verified.out
+    assert verified.out.count("5 events of ") == len(sources)
