@@ -222,7 +222,8 @@ class _Batch:
 
 def _served_with_answer(ledger: sqlite3.Connection, ask: Ask[Answer]) -> tuple[sqlite3.Connection, Answer] | None:
     """Return what the view in the database answers, None where it cannot be read or is another program's."""
-    from projections.postgres_views import copied, served_views  # noqa: PLC0415 # a ledger in a folder needs no libpq
+    from projections.postgres_overlay import MOST, OverlaidViews  # noqa: PLC0415 # a ledger in a folder needs no libpq
+    from projections.postgres_views import copied, served_views  # noqa: PLC0415 # as above
 
     served = served_views(cast("ServedLedger", ledger))
     if served is None:
@@ -231,6 +232,8 @@ def _served_with_answer(ledger: sqlite3.Connection, ask: Ask[Answer]) -> tuple[s
         # It takes the same statements and gives the same rows, as the ledger does.
         return _asked(cast("sqlite3.Connection", served), ledger, ask)
     # Who may not write it, or could not, goes on where it ends.
+    with suppress(*_DAMAGE):
+        return _asked(cast("sqlite3.Connection", OverlaidViews(served, ledger)), ledger, ask, batch=MOST)
     with suppress(*_DAMAGE):
         return _asked(copied(served), ledger, ask)
     return None
@@ -257,10 +260,10 @@ def _without_rights(path: Path, ledger: sqlite3.Connection, ask: Ask[Answer]) ->
 
 
 def _asked(
-    views: sqlite3.Connection, ledger: sqlite3.Connection, ask: Ask[Answer]
+    views: sqlite3.Connection, ledger: sqlite3.Connection, ask: Ask[Answer], *, batch: int = BATCH
 ) -> tuple[sqlite3.Connection, Answer]:
     try:
-        catch_up(views, ledger)
+        catch_up(views, ledger, batch=batch)
         # All that is asked rests on one state of the view, however far others move it meanwhile.
         views.execute("BEGIN")
         answer = ask(SqliteView(views), ledger)

@@ -4,7 +4,8 @@ They belong to ``ledger_owner``, and ``init`` makes them. A login in ``ledger_wr
 rows and make nothing there: a function or a view of its own would run with the rights of whoever reads.
 Whoever records catches the view up, each batch in one transaction with its tracking row, under the
 lock of that row; who comes second finds nothing left to do. A login that may only read, or comes over
-a standby, reads the view where it is up to date, else folds what is missing on top of a copy.
+a standby, reads the view where it is up to date, else folds what is missing and lays it over the view
+(``projections/postgres_overlay.py``); where that cannot be done, over a copy.
 
 The comment on the schema carries the version. Tables of an older program are dropped and made anew
 by the next ``init``, never migrated; those of a newer one are let be. A program that finds another

@@ -31,6 +31,7 @@ _SELECT = (
 )
 _CARRIES = ".event_imported.v1"
 _BEYOND = 2**63 - 1
+_PAGE = 1000
 _COPY_TRIES = 10
 
 
@@ -170,14 +171,28 @@ def read_events(
 
     Raises: EntryError for an entry that is missing or does not read.
     """
-    limits: tuple[object, ...] = (start, _BEYOND if stop is None else stop)
-    condition = "" if stream is None else " AND l.originator_id = ?"
-    parameters = limits if stream is None else (*limits, stream)
+    condition, more = ("", ()) if stream is None else (" AND l.originator_id = ?", (stream,))
+    statement = f"{_SELECT}{condition} ORDER BY l.idx"
     try:
-        for row in ledger.execute(f"{_SELECT}{condition} ORDER BY l.idx", parameters):
+        if type(ledger) is sqlite3.Connection:
+            rows: Iterator[Any] = ledger.execute(statement, (start, _BEYOND if stop is None else stop, *more))
+        else:
+            rows = _pages(ledger, statement, (start, log_size(ledger) if stop is None else stop), more)
+        for row in rows:
             yield _stored(*row)
     except sqlite3.Error as exc:
         raise EntryError(start, f"it, or one after it: {exc}") from exc
+
+
+def _pages(ledger: sqlite3.Connection, statement: str, limits: tuple[int, int], more: tuple[str, ...]) -> Iterator[Any]:
+    """Yield the rows of *statement* between *limits* a page at a time: a server gives each result whole."""
+    start, stop = limits
+    while start < stop:
+        rows = ledger.execute(f"{statement} LIMIT {_PAGE}", (start, stop, *more)).fetchall()
+        yield from rows
+        if len(rows) < _PAGE:
+            return
+        start = rows[-1][0] + 1
 
 
 def log_size(ledger: sqlite3.Connection) -> int:

@@ -1,7 +1,8 @@
-"""A verifier's memory does not grow with the ledger (issue 9, PRODUCT section 13)."""
+"""The memory of a verifier, and of whoever reads the log, does not grow with it (issue 9, PRODUCT section 13)."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 from ledger.adapters.postgres_server import create_ledger
 from tests.fakes.recording import ORIGIN
@@ -16,6 +17,20 @@ with open_served(sys.argv[1]) as source:
     states = sum(len(row[2]) for rows in source.leaves(0, source.size()) for row in rows)
     assert list(source.surplus(source.size())) == []
     print(notes, states, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+_READ_LOG = """
+import resource, sys
+from pathlib import Path
+from projections.read import open_ledger, read_events
+with open_ledger(Path(sys.argv[1])) as ledger:
+    next(read_events(ledger, start=0, stop=1))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    states = [0, 0]
+    for stream in (None, "s"):
+        for number, event in enumerate(read_events(ledger, stream=stream)):
+            assert event.number == number
+            states[stream is None] += len(event.state)
+    print(*states, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 _ROWS, _BYTES = 20_000, 4_000
 
@@ -41,3 +56,23 @@ def test_160_megabytes_of_events_and_notes_are_read_through_a_few(server: Server
     assert notes == _ROWS * _BYTES
     assert states > notes
     assert grown < 24_000  # KiB; a few thousand rows at a time
+
+
+def test_80_megabytes_of_log_are_read_through_a_few_pages(server: Server, database: str, tmp_path: Path) -> None:
+    """``replay`` and ``export`` read all of it."""
+    create_ledger(server.url(database), origin=ORIGIN)
+    (tmp_path / "address").write_text(f"{server.url(database)}\n", encoding="utf-8")
+    state = (
+        """convert_to('{"v":1,"stream":"s","type":"t","version":' || n || ',"data":{"x":"' """
+        f"""|| repeat('x', {_BYTES}) || '"}}}}', 'UTF8')"""
+    )
+    for table, row in {"stored_events": f"'s', n, 't', {state}", "log_leaf": "n - 1, 's', n, sha256('x')"}.items():
+        filled = f"INSERT INTO ledger.{table} SELECT {row} FROM generate_series(1, {_ROWS}) AS n"  # noqa: S608 # our own words
+        server.execute(filled, database=database)
+
+    done = subprocess.run([sys.executable, "-c", _READ_LOG, tmp_path], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    of_stream, whole, grown = map(int, done.stdout.split())
+    assert of_stream == whole > _ROWS * _BYTES
+    assert grown < 24_000  # KiB

@@ -152,7 +152,7 @@ def test_a_host_folds_for_everybody(server: Server, database: str, shared: dict[
     assert not [*shared["view_host"].glob("views.db*"), *shared["view_auditor"].glob("views.db*")]
 
 
-def test_who_may_only_read_folds_what_is_missing_on_top_of_a_copy(
+def test_who_may_only_read_folds_what_is_missing_on_top_of_what_is_there(
     server: Server, database: str, shared: dict[str, Path]
 ) -> None:
     record(server, database, LOG[:20])
@@ -265,7 +265,7 @@ def test_hosts_that_catch_up_at_once_fold_every_event_once(
     assert at_once == cleared_at_once == rows_of(server, database)
 
 
-def test_a_host_that_waits_for_the_view_in_vain_answers_from_a_copy(
+def test_a_host_that_waits_for_the_view_in_vain_folds_for_itself(
     server: Server, database: str, shared: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frozen host holds nobody up for ever."""
