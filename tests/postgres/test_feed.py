@@ -106,7 +106,7 @@ def test_the_announcement_is_out_before_its_answer_is_waited_for(server: Server,
         follower.execute("LISTEN stored_events")
 
         with announced(host):
-            heard = list(follower.notifies(timeout=20, stop_after=1))
+            heard = list(follower.notifies(timeout=120, stop_after=1))
 
         assert [(notice.channel, notice.pid) for notice in heard] == [("stored_events", host.info.backend_pid)]
         assert host.info.transaction_status is psycopg.pq.TransactionStatus.IDLE

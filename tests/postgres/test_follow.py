@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
 LOGINS = {"follow_host": "ledger_writer", "follow_auditor": "ledger_auditor"}
-SECONDS = 60.0
+SECONDS = 300.0
 FOLLOW = schema_of("follow")
 
 

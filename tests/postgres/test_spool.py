@@ -202,7 +202,7 @@ def test_an_attempt_that_lost_its_server_is_closed_without_it(host: Lab, server:
         await_waiter(server, broken)
         with cut_off(server):
             drop_waiters(connection)
-            _, err = broken.communicate(timeout=60)
+            _, err = broken.communicate(timeout=600)
             closed = host.run("recover", "--yes")
     server.execute("DROP TRIGGER wait ON ledger.log_commit", database=database)
 
