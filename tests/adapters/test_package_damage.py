@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.adapters.package_files import inspect_package
@@ -49,7 +49,7 @@ def outcome(name: str, data: bytes) -> dict[str, bytes | None] | None:
     return found
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250)
 @given(st.sampled_from(sorted(_FORMS)), st.data())
 def test_a_flipped_byte_is_found_or_harms_no_file(
     expected: dict[str, bytes | None], name: str, data: st.DataObject
@@ -62,7 +62,7 @@ def test_a_flipped_byte_is_found_or_harms_no_file(
     assert outcome(name, bytes(package)) in (None, expected)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(_FORMS)), st.data())
 def test_a_truncated_package_is_refused(name: str, data: st.DataObject) -> None:
     package = _FORMS[name]
@@ -70,7 +70,7 @@ def test_a_truncated_package_is_refused(name: str, data: st.DataObject) -> None:
     assert outcome(name, package[: data.draw(st.integers(0, len(package) - 1))]) is None
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from(sorted(_FORMS)), st.binary(max_size=300), st.data())
 def test_bytes_put_in_are_never_a_crash(name: str, put_in: bytes, data: st.DataObject) -> None:
     package = _FORMS[name]
@@ -79,7 +79,7 @@ def test_bytes_put_in_are_never_a_crash(name: str, put_in: bytes, data: st.DataO
     outcome(name, package[:at] + put_in + package[data.draw(st.integers(at, len(package))) :])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     st.lists(
         st.sampled_from(["..", ".", "", "emqx", "lib", "a", "A", "/", "\\", "\0", "C:", "é", "releases"]), max_size=6

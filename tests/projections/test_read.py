@@ -68,7 +68,7 @@ def test_events_come_in_the_order_of_the_log(tmp_path: Path) -> None:
     assert [event.leaf_hash for event in events] == [leaf.leaf_hash for leaf in LOG]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(start=st.integers(0, 40), stop=st.none() | st.integers(0, 40), stream=st.sampled_from((None, LOG[0].stream)))
 def test_a_part_is_the_slice_of_the_whole(start: int, stop: int | None, stream: str | None) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as ledger:

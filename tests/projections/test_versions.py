@@ -15,7 +15,7 @@ from tests.projections.histories import Leaf, histories, played
 from tests.projections.test_history import WHOLE, history
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(log=histories())
 def test_a_fold_that_was_suspended_goes_on_as_if_it_had_not(log: tuple[Leaf, ...]) -> None:
     nodes: dict[str, NodeReleases] = {}
