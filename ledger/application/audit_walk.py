@@ -6,6 +6,7 @@ difference and names it. It may begin at a size whose tree is taken from the til
 before the end of the log; who has it do so makes sure of what lies before and behind.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -98,8 +99,13 @@ class Walk:
     def __init__(
         self, route: Route, findings: Findings, *, builder: TreeBuilder, size: int, origin: str | None
     ) -> None:
-        self._source, self._trust, self._references = route.source, route.trust, route.references
+        self._source, self._trust = route.source, route.trust
         self._route = route
+        # A ledger has a receipt for each commit and holder: none may be asked for what the others say.
+        self._references: dict[int, list[Reference]] = {}
+        for found in route.references:
+            self._references.setdefault(found.checkpoint.size, []).append(found)
+        self._stops = sorted(self._references)
         self._findings = findings
         self._size = size
         self._origin = origin
@@ -153,10 +159,10 @@ class Walk:
         base, stored = self.builder.size, self._stored
         hashes, fault = form.take(rows)
         end = base + len(hashes)
-        stops = {found.checkpoint.size for found in self._references}
         while self.builder.size < end:
             at = self.builder.size
-            ahead = min((size for size in stops if size > at), default=end)
+            place = bisect_right(self._stops, at)
+            ahead = self._stops[place] if place < len(self._stops) else end
             stop = min(end, ahead, stored.head[0] if stored.head is not None and stored.head[0] > at else end)
             self._compare(self.builder.extend(hashes[at - base : stop - base]))
             self._meet()
@@ -172,8 +178,8 @@ class Walk:
             self._check_stored(at, note, size)
             stored.sizes.append(at)
             stored.advance()
-        for found in self._references:
-            if found.checkpoint.size == size and found.checkpoint.root != self.builder.root():
+        for found in self._references.get(size, ()):
+            if found.checkpoint.root != self.builder.root():
                 raise self._stop(found.level, found.name, f"it holds another history up to size {size}")
 
     def _check_stored(self, at: int, note: bytes, size: int) -> None:
