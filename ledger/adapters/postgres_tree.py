@@ -41,6 +41,7 @@ from ledger.tlog.tree_builder import Appended, append_leaves
 _LEAVES = "SELECT string_agg(leaf_hash, ''::bytea ORDER BY idx) FROM log_leaf WHERE idx >= %s AND idx < %s"
 _NODES = "SELECT string_agg(hash, ''::bytea ORDER BY idx) FROM log_node WHERE level = %s AND idx >= %s AND idx < %s"
 _NEWER = "SELECT size, note FROM log_checkpoint WHERE size > %s AND size <= %s ORDER BY size LIMIT %s"
+_NEWEST = "SELECT max(size) FROM log_checkpoint"
 _PAGE = 1000
 _ONE_STATE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _TAIL = (
@@ -104,8 +105,8 @@ class FleetTree:
                 c.execute(_ONE_STATE)
                 self._follow_stored(c, head_in(asked_head(connection)))
             return
-        head = head_in(asked_head(connection, since=seen.size))
-        if head.note != self._seen_note:
+        if connection.execute(_NEWEST).fetchall() != [(seen.size,)]:
+            head = head_in(asked_head(connection, since=seen.size))
             with connection.cursor() as c:
                 self._saw(self.check(head, c), head.note, held=self._guard.read())
 
