@@ -15,7 +15,7 @@ from cli.options import LeaveOptions
 from cli.outside import held_outside
 from cli.plain_text import plain
 from cli.session import Session
-from cli.verifying import TwoTrustsError, UnreadablePolicyError
+from cli.verifying import TrustInsideError, TwoTrustsError, UnreadablePolicyError
 from ledger.application.import_original import Original
 from ledger.application.importing import ContextOf, Import, Imported
 from ledger.dataclass import dataclass
@@ -52,11 +52,14 @@ class Asked:
 def import_asked(asked: Asked, options: LeaveOptions, *, session: Session) -> int:
     """Verify the source, record what is new of it, and say so; return the exit code.
 
-    Raises: TwoTrustsError, SourceMissingError; the errors of the source, of ``Import``, and of recording.
+    Raises: TwoTrustsError, TrustInsideError, SourceMissingError; the errors of the source, of ``Import`` and of
+    recording.
     """
     path, policy = Path(asked.source), _policy(asked)
     if not path.exists():
         raise SourceMissingError(asked.source)
+    if asked.policy is not None and Path(asked.policy).resolve().is_relative_to(path.resolve()):
+        raise TrustInsideError("--policy", asked.policy, path)
     with bootstrap.original_at(path, policy=policy, progress=session.terminal.count) as original:
         imported = record_import(original, options, session=session)
     tell_import(imported, ImportForm.IMPORT, session)

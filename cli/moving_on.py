@@ -81,13 +81,14 @@ def move_ledger(wanted: Wanted, options: LeaveOptions, *, session: Session) -> i
     new = Session(Everywhere(**{**session.options.items(), "ledger": wanted.to}))
     if not options.yes:
         confirm(f"move the ledger {old} to {wanted.to}")
-    with bootstrap.original_at(old, policy=None, moves=True, progress=session.terminal.count) as original:
+    policy = bootstrap.own_policy(old)
+    with bootstrap.original_at(old, policy=policy, moves=True, progress=session.terminal.count) as original:
         made = _joined(wanted, new)
         with bootstrap.open_record(new.settings.ledger.value) as (record, _):
             Import(original, record, into=record.origin).check()
     with _held(old, wait=wanted.wait) as roots:
         _close(old, wanted, made, options, session=session, note=_newest_note(new))
-        with bootstrap.original_at(old, policy=None, moves=True, progress=session.terminal.count) as original:
+        with bootstrap.original_at(old, policy=policy, moves=True, progress=session.terminal.count) as original:
             imported = record_import(original, options, session=new)
         for root in roots:
             drivers.mark_installation(root, made.folder)

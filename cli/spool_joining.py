@@ -43,7 +43,7 @@ def join(session: Session, folder: Path) -> tuple[int, ...]:
     """
     try:
         with (
-            bootstrap.original_at(folder, policy=None, progress=_nobody) as verified,
+            bootstrap.original_at(folder, policy=bootstrap.own_policy(folder), progress=_nobody) as verified,
             held_outside(session) as outside,
             bootstrap.open_record(session.settings.ledger.value, after=outside.hand_over) as (record, identity),
         ):

@@ -1,7 +1,8 @@
 """Bring the history of another ledger into this one, with its proofs.
 
-SOURCE is a ledger of one host (its folder) or a bundle (folder or zip), verified before anything
-is written. A second run goes on where the first broke off, or brings what is new.
+SOURCE is a ledger of one host (its folder) or a bundle (folder or zip). It is verified before
+anything is written, under a key or a policy of yours, as `verify` does. A second run goes on where
+the first broke off, or brings what is new.
 """  # noqa: N999 # the name of the command
 
 from typing import Annotated
@@ -11,7 +12,7 @@ from cli.importing import Asked, import_asked
 from cli.options import LeaveOptions
 from cli.session import Session
 
-EXAMPLE = "import /backup/broker7/release-ledger --ledger postgresql://ledger@db/fleet"
+EXAMPLE = "import /backup/broker7/release-ledger --vkey VKEY --ledger postgresql://ledger@db/fleet"
 
 
 def import_history(
@@ -20,9 +21,7 @@ def import_history(
     policy: Annotated[
         str | None, Option("--policy", metavar="FILE", help="Whom you trust for SOURCE: logs, witnesses, quorum.")
     ] = None,
-    vkey: Annotated[
-        str | None, Option("--vkey", metavar="VKEY", help="The one key that you trust for SOURCE; a bundle needs one.")
-    ] = None,
+    vkey: Annotated[str | None, Option("--vkey", metavar="VKEY", help="The one key that you trust for SOURCE.")] = None,
     options: LeaveOptions,
     session: Session,
 ) -> int:

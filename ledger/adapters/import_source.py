@@ -1,8 +1,8 @@
 """A log that is to be imported: it is opened, verified whole, and read from the same opening.
 
-What lies on this host is verified as ``verify`` would, its tip guard included. The trust comes in
-as a policy; a ledger folder of this host may vouch for itself by its own key file, as it does for
-``verify`` without an argument. Nothing is written, to either side.
+It is verified as ``verify`` would, against a tip guard where one lies beside it. The trust comes in
+as a policy, never from the source: a key that comes with a record proves nothing. Nothing is
+written, to either side.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.adapters.audit_bundle import BundleSample, bundle_source
 from ledger.adapters.audit_files import open_files
-from ledger.adapters.audit_place import database_of, has_guard, own_guard, own_policy, trusting
+from ledger.adapters.audit_place import database_of, has_guard, own_guard, trusting
 from ledger.adapters.audit_sqlite import open_source
 from ledger.adapters.ledger_folder import places_at
 from ledger.application.audit import Asked
@@ -75,7 +75,6 @@ def open_original(path: Path, *, policy: Policy | None, moves: bool, progress: P
     if places_at(path).address is not None:
         raise SourceServedError(path)
     database = database_of(path)
-    policy = own_policy(path) if policy is None and database is not None and path.is_dir() else policy
     with ExitStack() as stack:
         for _ in range(_ROUNDS):  # a writer may move the guard on while the ledger is read
             stack.close()

@@ -86,7 +86,7 @@ def leaves_of(lab: Lab) -> list[bytes]:
 def test_every_event_comes_byte_for_byte_and_all_of_it_verifies(hosts: tuple[Lab, Lab]) -> None:
     source, target = hosts
 
-    done = target.run("import", str(source.ledger), "--json")
+    done = target.run("import", str(source.ledger), "--vkey", vkey_of(source), "--json")
 
     jsonschema.validate(done.json, SCHEMA)
     carried = [found["data"] for _, _, topic, found in events_of(target) if "event_imported" in topic]
@@ -102,7 +102,7 @@ def test_every_checkpoint_of_the_source_is_kept(hosts: tuple[Lab, Lab]) -> None:
     with closing(sqlite3.connect(source.ledger / "ledger.db")) as connection:
         notes = [note for (note,) in connection.execute("SELECT note FROM log_checkpoint ORDER BY size")]
 
-    assert target.run("import", str(source.ledger)).code == 0
+    assert target.run("import", str(source.ledger), "--vkey", vkey_of(source)).code == 0
 
     kept = [found["data"].get("checkpoint") for *_, topic, found in events_of(target) if "event_imported" in topic]
     assert [lines for lines in kept if lines] == [
@@ -112,11 +112,11 @@ def test_every_checkpoint_of_the_source_is_kept(hosts: tuple[Lab, Lab]) -> None:
 
 def test_a_second_import_has_nothing_to_do_and_a_grown_source_brings_what_is_new(hosts: tuple[Lab, Lab]) -> None:
     source, target = hosts
-    first = target.run("import", str(source.ledger), "--json").json
+    first = target.run("import", str(source.ledger), "--vkey", vkey_of(source), "--json").json
 
-    again = target.run("import", str(source.ledger), "--json").json
+    again = target.run("import", str(source.ledger), "--vkey", vkey_of(source), "--json").json
     assert source.run("note", "0", "later").code == 0
-    grown = target.run("import", str(source.ledger), "--json").json
+    grown = target.run("import", str(source.ledger), "--vkey", vkey_of(source), "--json").json
 
     assert (again["imported"], "first_event" in again) == (0, False)
     assert (grown["first"], grown["tree_size"]) == (first["tree_size"], first["tree_size"] + 1)
@@ -126,24 +126,24 @@ def test_a_second_import_has_nothing_to_do_and_a_grown_source_brings_what_is_new
 def test_the_history_goes_on_where_it_stands(hosts: tuple[Lab, Lab], lab: Lab) -> None:
     """The aggregate is whole in the receiving ledger: a change there starts from what was imported."""
     source, target = lab, hosts[1]
-    assert target.run("import", str(source.ledger)).code == 0
+    assert target.run("import", str(source.ledger), "--vkey", vkey_of(source)).code == 0
     node = source.run("versions", "--json").json["node"]
     here = source.having(RELEASE_LEDGER=str(target.ledger), RELEASE_LEDGER_NODE=node)
 
     assert here.run("upgrade", "4.4.16", "--yes").code == 0
 
     assert here.run("verify").code == 0
-    refused = target.run("import", str(source.ledger))
+    refused = target.run("import", str(source.ledger), "--vkey", vkey_of(source))
     assert refused.code == 0, refused.err  # nothing new, and so nothing in its way
     assert source.run("note", "0", "later").code == 0
-    refused = target.run("import", str(source.ledger))
+    refused = target.run("import", str(source.ledger), "--vkey", vkey_of(source))
     assert (refused.code, "another history of 1 installation" in refused.err) == (2, True)
 
 
 def test_personal_values_come_along(hosts: tuple[Lab, Lab]) -> None:
     source, target = hosts
 
-    done = target.run("import", str(source.ledger), "--json").json
+    done = target.run("import", str(source.ledger), "--vkey", vkey_of(source), "--json").json
 
     def rows(lab: Lab) -> set[tuple[str, bytes, bytes]]:
         with closing(sqlite3.connect(lab.ledger / "ledger.db")) as connection:
@@ -155,7 +155,7 @@ def test_personal_values_come_along(hosts: tuple[Lab, Lab]) -> None:
 
 def test_an_export_with_imports_carries_the_values_that_they_speak_of(hosts: tuple[Lab, Lab]) -> None:
     source, target = hosts
-    assert target.run("import", str(source.ledger)).code == 0
+    assert target.run("import", str(source.ledger), "--vkey", vkey_of(source)).code == 0
 
     assert target.run("export", "-o", str(target.folder / "b.zip"), "--disclose", "--reason", "audit").code == 0
 
@@ -182,12 +182,22 @@ def test_a_bundle_is_imported_under_a_key_that_the_importer_gives(hosts: tuple[L
     assert "under the key of the policy" in target.run("verify", "--policy", str(policy)).out
 
 
+def test_a_key_that_lies_in_the_source_counts_for_nothing(hosts: tuple[Lab, Lab]) -> None:
+    """evidence.md 6.1: nothing is trusted that comes with the record."""
+    source, target = hosts
+    (source.ledger / "policy").write_text(f"log {vkey_of(source)}\nquorum none\n", encoding="ascii")
+
+    assert target.run("import", str(source.ledger)).code == 3
+    inside = target.run("import", str(source.ledger), "--policy", str(source.ledger / "policy"))
+    assert (inside.code, "lies inside what is verified" in inside.err) == (1, True)
+
+
 def test_what_cannot_be_imported_is_refused_with_its_own_code(hosts: tuple[Lab, Lab], tmp_path: Path) -> None:
     source, target = hosts
-    target.run("import", str(source.ledger))
+    target.run("import", str(source.ledger), "--vkey", vkey_of(source))
 
-    assert source.run("import", str(source.ledger)).code == 2
-    assert source.run("import", str(target.ledger)).code == 2
+    assert source.run("import", str(source.ledger), "--vkey", vkey_of(source)).code == 2
+    assert source.run("import", str(target.ledger), "--vkey", vkey_of(target)).code == 2
     assert target.run("import", str(tmp_path / "nothing")).code == 1
     assert target.run("import", str(source.folder)).code in {3, 6}
 
@@ -202,7 +212,7 @@ def test_a_source_that_was_altered_is_not_imported(hosts: tuple[Lab, Lab]) -> No
         )
         connection.commit()
 
-    done = target.run("import", str(source.ledger))
+    done = target.run("import", str(source.ledger), "--vkey", vkey_of(source))
 
     assert done.code == 6
     assert len(events_of(target)) == 1
@@ -213,11 +223,11 @@ def test_a_source_that_went_another_way_since_is_a_fork(hosts: tuple[Lab, Lab], 
     source, target = hosts
     twin = source.copied(tmp_path / "twin")
     assert source.run("note", "0", "one").code == 0
-    assert target.run("import", str(source.ledger)).code == 0
+    assert target.run("import", str(source.ledger), "--vkey", vkey_of(source)).code == 0
     assert twin.run("note", "0", "two").code == 0
     before = len(events_of(target))
 
-    done = target.run("import", str(twin.ledger))
+    done = target.run("import", str(twin.ledger), "--vkey", vkey_of(twin))
 
     assert (done.code, "another one than was imported before" in done.err) == (6, True)
     assert len(events_of(target)) == before
@@ -226,12 +236,12 @@ def test_a_source_that_went_another_way_since_is_a_fork(hosts: tuple[Lab, Lab], 
 @pytest.mark.parametrize("commits", [0, 1, 2])
 def test_an_import_that_is_killed_goes_on_when_it_is_run_again(hosts: tuple[Lab, Lab], commits: int) -> None:
     source, target = hosts
-    command = [sys.executable, "-c", DYING, str(commits), "import", str(source.ledger)]
+    command = [sys.executable, "-c", DYING, str(commits), "import", str(source.ledger), "--vkey", vkey_of(source)]
     died = subprocess.run(command, env=target.variables, cwd=PROJECT, check=False, capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr
     partly = target.run("verify")
 
-    done = target.run("import", str(source.ledger))
+    done = target.run("import", str(source.ledger), "--vkey", vkey_of(source))
 
     assert partly.code == 0, partly.out
     assert ("is not finished" in partly.out) is (commits > 0)
@@ -257,7 +267,7 @@ def test_another_writer_in_between_is_no_obstacle(hosts: tuple[Lab, Lab], monkey
 
     monkeypatch.setattr("ledger.application.importing.note_lines", slow)
 
-    done = target.run("import", str(source.ledger))
+    done = target.run("import", str(source.ledger), "--vkey", vkey_of(source))
 
     assert (done.code, waiting) == (0, []), done.err
     assert target.run("verify").code == 0

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import pytest
 
+from ledger.adapters.audit_place import own_policy
 from ledger.adapters.audit_sqlite import open_source
 from ledger.adapters.import_source import open_original
 from ledger.adapters.keys import LogKey
@@ -84,7 +85,7 @@ def imported(source: LedgerFolder, tmp_path: Path, *, name: str = "target", orig
     target = create_folder(tmp_path / name, origin=origin)
     with (
         closing(written(target, origin)) as ledger,
-        open_original(source.path, policy=None, moves=False, progress=nobody) as original,
+        open_original(source.path, policy=own_policy(source.path), moves=False, progress=nobody) as original,
     ):
         Import(original, ledger, into=origin).run(context=around, progress=nobody)
     return Case(target, target.read_key())

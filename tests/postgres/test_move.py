@@ -168,7 +168,10 @@ def test_imports_at_once_come_in_whole_and_once(host: Lab, server: Server, datab
     assert target.init(*STATED).code == 0
     names = [source.variables["RELEASE_LEDGER"] for source in (*sources, sources[0])]
 
-    started = [target.start("import", name) for name in names]
+    started = [
+        target.start("import", name, "--vkey", Path(name, "log.vkey").read_text(encoding="utf-8").strip())
+        for name in names
+    ]
     ended = [(process.communicate(timeout=120), process.returncode) for process in started]
 
     assert [code for _, code in ended] == [0] * len(names), ended
