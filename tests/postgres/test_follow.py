@@ -202,6 +202,18 @@ def test_a_big_log_is_folded_in_batches_and_can_be_ended_between_two(server: Ser
     assert told[-1].state is State.ENDED
 
 
+def test_it_says_on_stderr_how_far_it_is(server: Server, followed: str, tmp_path: Path) -> None:
+    host = Lab(tmp_path).having(RELEASE_LEDGER=server.url(followed, user="follow_host"))
+    record(server, followed, LOG)
+
+    told = host.run("follow", "--once", "--verbose")
+    quiet = host.run("follow", "--once", "--quiet")
+
+    assert (told.code, told.out) == (0, "")
+    assert told.err == f"folded: {len(LOG)} events\nended: {len(LOG)} events folded\n"
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+
+
 def test_who_may_not_write_the_views_cannot_follow(server: Server, followed: str, tmp_path: Path) -> None:
     with pytest.raises(ViewsReadOnlyError):
         Follower(server.url(followed, user="follow_auditor"), told=print, stopping=Event()).follow()
