@@ -6,14 +6,17 @@ words, never by colour alone.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.notes import Notes, note_lines, note_records
 from cli.personal import Personal, personal_records, who_in_brief
 from cli.placing import Place, place_record
 from cli.plain_text import plain
 from projections.history import Line, type_of
-from projections.read import Imported, StoredEvent
+from projections.read import StoredEvent
+
+if TYPE_CHECKING:
+    from projections.unwrap import Imported
 
 SCHEMA = "release-ledger/event/1"
 
@@ -81,7 +84,7 @@ def event_json(
     return json.dumps(record, separators=(",", ":")) + "\n"
 
 
-def imported_record(imported: Imported) -> Mapping[str, object]:
+def imported_record(imported: "Imported") -> Mapping[str, object]:
     """Return where an event was imported from, for machines."""
     return {"origin": imported.origin, "index": imported.number, "at": imported.at, "by": imported.by}
 

@@ -24,7 +24,6 @@ from projections.sqlite import SqliteView
 from projections.sqlite_store import (
     VIEWS_NAME,
     DamagedViewError,
-    NodeRow,
     OriginRow,
     Tracking,
     attempt_of,
@@ -161,7 +160,7 @@ class _Batch:
         from projections.versions import suspended  # noqa: PLC0415 # as in _fold
 
         nodes = self._nodes.values()
-        store_nodes(self._views, [NodeRow(table, suspended(node), last, comes) for node, table, last, comes in nodes])
+        store_nodes(self._views, [(table, suspended(node), last, comes) for node, table, last, comes in nodes])
         store_states(self._views, self._states)
         store_lines(self._views, self._lines)
         store_attempts(self._views, self._attempts.values())
@@ -181,12 +180,12 @@ class _Batch:
         # What was imported has an order of times of its own: that of the log it comes from.
         origin, number = stored.imported.origin, stored.imported.number
         known = self._origins.get(origin) or origin_of(self._views, origin)
-        line = self._line(stored, before=known.clock if known and known.last_index + 1 == number else None)
+        _, first, _, last_index, before = known or (origin, stored.number, None, None, None)
+        line = self._line(stored, before=before if last_index == number - 1 else None)
         self._lines.append((line, None))
-        if known is not None and line.recorded_at < known.clock.recorded_at:
+        if before is not None and line.recorded_at < before.recorded_at:
             self._falls.append(line)
-        first = stored.number if known is None else known.first_event
-        self._origins[origin] = OriginRow(origin, first, stored.number, number, clock)
+        self._origins[origin] = (origin, first, stored.number, number, clock)
 
     def _line(self, stored: StoredEvent, *, before: Clock | None) -> Line:
         name = stored.envelope.get("attempt")
@@ -205,7 +204,7 @@ class _Batch:
         known = self._nodes.get(stored.stream)
         if known is None:
             row = fold_of(self._views, stored.stream)
-            before, table, came = (None, None, None) if row is None else (resume(row.fold), row.table, row.origin)
+            before, table, came = (None, None, None) if row is None else (resume(row[1]), row[0], row[3])
         else:
             before, table, _, came = known
         node = fold(before, stored)

@@ -14,9 +14,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ledger.errors import EvidenceError, UsageError
+
+if TYPE_CHECKING:
+    from projections.unwrap import Imported
 
 LEDGER_NAME = "ledger.db"
 ADDRESS_NAME = "address"
@@ -83,15 +86,6 @@ class EntryError(EvidenceError):
         self.number = number
 
 
-class Imported(NamedTuple):
-    """Where an imported event was recorded: the log *origin*, its *number* there; imported *at* a time *by* someone."""
-
-    origin: str
-    number: int
-    at: str
-    by: str
-
-
 class StoredEvent(NamedTuple):
     """One entry of the log: *state* is the leaf, byte for byte, *envelope* what it says.
 
@@ -106,7 +100,7 @@ class StoredEvent(NamedTuple):
     leaf_hash: bytes
     state: bytes
     envelope: Mapping[str, Any]
-    imported: Imported | None = None
+    imported: "Imported | None" = None
 
     @property
     def entry(self) -> Mapping[str, Any]:
@@ -341,7 +335,7 @@ def _stored(
 def _imported(
     number: int, stream: str, version: int, leaf_hash: bytes, state: bytes, envelope: Mapping[str, Any]
 ) -> StoredEvent:
-    from projections.unwrap import NoEventCarriedError, carried_by  # noqa: PLC0415 # most ledgers have imported nothing
+    from projections.unwrap import Imported, NoEventCarriedError, carried_by  # noqa: PLC0415 # most ledgers have imported nothing
 
     try:
         found = carried_by(envelope)

@@ -86,6 +86,14 @@ FOLDED = ("node", "versions", "state", "history", "concerns", "attempt", "origin
 LINE_COLUMNS = ", ".join(("idx", *Line._fields[1:]))
 
 
+# Plain tuples: making a class of them would cost every start of a reader.
+NodeRow = tuple[NodeTable, str, int, str | None]
+"""The newest table of a node, its suspended fold, its last event, and the log that this one comes from."""
+
+OriginRow = tuple[str, int, int, int, Clock]
+"""How far a log was imported: its first and last event here, the index and the clock of the last one there."""
+
+
 class Tracking(NamedTuple):
     """How far the view is: *leaf_hash* is that of event ``size - 1``, None of an empty view."""
 
@@ -93,25 +101,6 @@ class Tracking(NamedTuple):
     leaf_hash: bytes | None
     clock: Clock | None
     latest_at: str
-
-
-class OriginRow(NamedTuple):
-    """How far a log was imported: its first and last event here, the index and the clock of the last one there."""
-
-    origin: str
-    first_event: int
-    last_event: int
-    last_index: int
-    clock: Clock
-
-
-class NodeRow(NamedTuple):
-    """The newest table of a node, its suspended fold, its last event, and the log that this one comes from."""
-
-    table: NodeTable
-    fold: str
-    last_event: int
-    origin: str | None
 
 
 class DamagedViewError(Exception):
@@ -194,7 +183,7 @@ def fold_of(views: sqlite3.Connection, stream: str) -> NodeRow | None:
         " origin FROM node WHERE stream = ?",
         (stream,),
     ).fetchone()
-    return None if row is None else NodeRow(NodeTable.from_text(row[0]), *row[1:])
+    return None if row is None else (NodeTable.from_text(row[0]), *row[1:])
 
 
 def store_nodes(views: sqlite3.Connection, nodes: Sequence[NodeRow]) -> None:
@@ -204,9 +193,9 @@ def store_nodes(views: sqlite3.Connection, nodes: Sequence[NodeRow]) -> None:
         " node = excluded.node, root = excluded.root, kind = excluded.kind, running = excluded.running,"
         " booted = excluded.booted, boots_next = excluded.boots_next, open_attempt = excluded.open_attempt,"
         " last_event = excluded.last_event, fold = excluded.fold, origin = excluded.origin",
-        (_node_row(node) for node in nodes),
+        (_node_row(*node) for node in nodes),
     )
-    tables = [node.table for node in nodes]
+    tables = [table for table, *_ in nodes]
     views.executemany("DELETE FROM versions WHERE stream = ?", ((table.stream,) for table in tables))
     views.executemany(
         "INSERT INTO versions VALUES (?, ?, ?, ?)",
@@ -253,7 +242,7 @@ def origin_of(views: sqlite3.Connection, origin: str) -> OriginRow | None:
     if row is None:
         return None
     name, first_event, last_event, last_index, *clock = row
-    return OriginRow(name, first_event, last_event, last_index, Clock(*clock))
+    return name, first_event, last_event, last_index, Clock(*clock)
 
 
 def store_origins(views: sqlite3.Connection, origins: Iterable[OriginRow]) -> None:
@@ -262,7 +251,7 @@ def store_origins(views: sqlite3.Connection, origins: Iterable[OriginRow]) -> No
         "INSERT INTO origin VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE SET"
         " last_event = excluded.last_event, last_index = excluded.last_index, recorded_at = excluded.recorded_at,"
         " boot_id = excluded.boot_id, monotonic_us = excluded.monotonic_us",
-        ((*row[:4], *row.clock) for row in origins),
+        ((*row[:4], *row[4]) for row in origins),
     )
 
 
@@ -287,10 +276,9 @@ def attempt_of(views: sqlite3.Connection, attempt: str) -> Attempt | None:
     return None if row is None else Attempt(*row)
 
 
-def _node_row(node: NodeRow) -> tuple[object, ...]:
-    table = node.table
+def _node_row(table: NodeTable, fold: str, last_event: int, origin: str | None) -> tuple[object, ...]:
     intent = None if table.open_attempt is None else table.open_attempt.attempt
-    return (*table[:4], table.running, table.booted, table.boots_next, intent, node.last_event, node.fold, node.origin)
+    return (*table[:4], table.running, table.booted, table.boots_next, intent, last_event, fold, origin)
 
 
 def _opened(views: sqlite3.Connection) -> sqlite3.Connection:

@@ -32,6 +32,15 @@ class Carried(NamedTuple):
     number: int
 
 
+class Imported(NamedTuple):
+    """Where an imported event was recorded: the log *origin*, its *number* there; imported *at* a time *by* someone."""
+
+    origin: str
+    number: int
+    at: str
+    by: str
+
+
 class NoEventCarriedError(ValueError):
     """An entry carries no event; the reader that met it says which entry."""
 

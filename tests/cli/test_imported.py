@@ -23,18 +23,22 @@ def pair(pattern: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lab, L
     source, target = pattern.copied(folder / "source"), pattern.copied(folder / "target")
     target = target.having(RELEASE_LEDGER_NODE=OTHER)
     source.offer("4.4.1", "4.4.16")
+    assert source.init().code == 0
     steps = (
-        source.init(),
         source.run("upgrade", "4.4.1", "--yes", "--reason", "patch day"),
         source.run("note", "last", "went well"),
         target.init(),
         source.run("upgrade", "4.4.16", "--yes"),
-        target.run("import", str(source.ledger), "--reason", "two hosts, one ledger"),
+        target.run("import", str(source.ledger), "--vkey", vkey_of(source), "--reason", "two hosts, one ledger"),
         target.run("note", "0", "native behind it"),
     )
     for done in steps:
         assert done.code == 0, done.err
     return source, target.having(RELEASE_LEDGER_NODE="")
+
+
+def vkey_of(lab: Lab) -> str:
+    return (lab.ledger / "log.vkey").read_text(encoding="utf-8").strip()
 
 
 def lines_of(text: str) -> list[Any]:
