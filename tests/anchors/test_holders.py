@@ -4,6 +4,7 @@ import socket
 from abc import ABC, abstractmethod
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ledger.application.anchor_ports import Anchor
 from ledger.errors import CheckFailedError, EvidenceError
 from ledger.tlog.note import BadSignatureError, UnverifiedNoteError
 from tests.anchors.lab import LedgerLab, RunningWitness, forged, make_ledger
+from tests.places import short_folder
 from tests.tlog.keys import make_witness, verify_with
 
 
@@ -22,6 +24,15 @@ def hand_over(anchor: Anchor, lab: LedgerLab, *, last: int = 0) -> bytes:
     with lab.store() as store:
         tip = lab.tip()
         return anchor.hand_over(tip, tree=store.tree(tip.size), last=last)
+
+
+@contextmanager
+def listening_log() -> Iterator[tuple[socket.socket, Path]]:
+    """Give a socket as the system's log has it, and its path."""
+    with short_folder("rl-log-") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+        log.bind(str(folder / "log"))
+        log.settimeout(120)
+        yield log, folder / "log"
 
 
 class HolderContract(ABC):
@@ -93,11 +104,8 @@ class TestFile(HolderContract):
 
 class TestSyslog(HolderContract):
     @pytest.fixture
-    def anchor(self, ledger: LedgerLab, tmp_path: Path) -> Iterator[Anchor]:
-        path = tmp_path / "log"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as self._log:
-            self._log.bind(str(path))
-            self._log.settimeout(120)
+    def anchor(self, ledger: LedgerLab) -> Iterator[Anchor]:
+        with listening_log() as (self._log, path):
             yield SyslogAnchor(ledger.keys, path)
 
     @pytest.fixture
@@ -124,23 +132,19 @@ class TestWitness(HolderContract):
         return self._witness.checkpoint(self._ledger.key.name)
 
 
-def test_a_line_of_the_log_says_what_was_signed(ledger: LedgerLab, tmp_path: Path) -> None:
+def test_a_line_of_the_log_says_what_was_signed(ledger: LedgerLab) -> None:
     """evidence.md 4.3: one line with origin, size, root and note."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
-        log.bind(str(tmp_path / "log"))
-        log.settimeout(120)
-
-        hand_over(SyslogAnchor(ledger.keys, tmp_path / "log"), ledger)
+    with listening_log() as (log, path):
+        hand_over(SyslogAnchor(ledger.keys, path), ledger)
         line = log.recv(65_536).decode()
 
     assert line.startswith(f"<13>release-ledger: release-ledger checkpoint origin={ledger.key.origin} size=3 root=")
     assert "\n" not in line
 
 
-def test_a_full_log_does_not_hold_up_a_change(ledger: LedgerLab, tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
-        log.bind(str(tmp_path / "log"))
-        anchor = SyslogAnchor(ledger.keys, tmp_path / "log", limit=0.05)
+def test_a_full_log_does_not_hold_up_a_change(ledger: LedgerLab) -> None:
+    with listening_log() as (_, path):
+        anchor = SyslogAnchor(ledger.keys, path, limit=0.05)
 
         with pytest.raises(CheckFailedError):  # nobody reads, so the queue of the socket fills
             _hand_over_for_ever(anchor, ledger)

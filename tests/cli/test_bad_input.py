@@ -1,6 +1,7 @@
 """Input of every bad kind gives three parts and an exit code, never a traceback."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,9 +180,13 @@ def test_a_folder_that_may_only_be_read_is_read(lab: Lab) -> None:
     assert (answer.code, answer.out) == (0, "Installed versions:\n* 4.4.0\tpermanent\n")
 
 
-def test_a_reader_for_whom_the_tip_guard_is_closed_is_told_so(lab: Lab) -> None:
+def test_a_reader_for_whom_the_tip_guard_is_closed_is_told_so(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """As for a member of the group that may read the ledger: the guard is its owner's alone (RULINGS 9)."""
     lab.run("verify")
+    temporary = lab.folder / "tmp"
+    temporary.mkdir()
+    temporary.chmod(0o1777)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))  # the one of the tests may be closed to a stranger
     for path in (lab.ledger, *lab.ledger.iterdir()):
         path.chmod(0o555 if path.is_dir() else 0o444)
 
