@@ -27,10 +27,12 @@ def user() -> int:
 @pytest.fixture
 def theirs(lab: Lab, user: int) -> Iterator[LabNode]:
     """Give a node that runs as *user*, in a folder of theirs."""
-    folder = Path(tempfile.mkdtemp(prefix="lab-"))
+    folder = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))  # a folder that they can get to
     folder.chmod(0o755)
     node = make_node(lab, folder / "emqx")
     for path in (node.root, *node.root.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)  # whatever the umask of the tests
         if not path.is_symlink() and "/erts-" not in str(path):
             os.chown(path, user, -1)
     try:
