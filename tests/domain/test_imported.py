@@ -13,7 +13,15 @@ from ledger.adapters.mapper import EnvelopeMapper
 from ledger.domain.canonical import canonical_json
 from ledger.domain.envelope import SIZE_LIMIT, seal, unseal_event
 from ledger.domain.events import AnyReleaseEvent, EventImported
-from ledger.domain.imported import CarrierError, carried, carried_leaf, note_lines, notes_of, original_event
+from ledger.domain.imported import (
+    CarrierError,
+    carried,
+    carried_leaf,
+    note_lines,
+    notes_of,
+    original_event,
+    with_carried,
+)
 from ledger.domain.ledger_events import AnyLedgerEvent, LedgerEventImported
 from ledger.tlog.note import Note, Signature
 from tests.domain.strategies import events, ledger_events
@@ -69,6 +77,17 @@ def test_an_event_that_was_imported_twice_is_still_the_original() -> None:
     once = seal(carrier(_plain()), STAMP)
 
     assert original_event(carrier(once, version=3)) == replace(unseal_event(_plain()), originator_version=3)
+
+
+def test_leaves_are_found_in_one_another_and_what_cannot_be_read_ends_them() -> None:
+    inner = seal(installed(1), STAMP)
+    middle = seal(carrier(inner), STAMP)
+    outer = seal(carrier(middle), STAMP)
+
+    found, broken = list(with_carried(outer)), list(with_carried(outer[:-1]))
+
+    assert found == [outer, middle, inner]
+    assert broken == [outer[:-1]]
 
 
 def test_an_event_of_the_ledger_is_carried_in_the_stream_of_the_ledger() -> None:
