@@ -32,7 +32,7 @@ from tests.postgres.hosts import Host
 from tests.postgres.server import Server, place_of_binaries, running_server
 
 _NODES = 1_000
-_SIZES = (2_000, int(os.environ.get("BENCHMARK_EVENTS", "100000")))
+_SIZES = (10_000, int(os.environ.get("BENCHMARK_EVENTS", "100000")))
 _TRIES, _APPENDS = 5, 50
 _FLOOR_LIMIT, _LIMIT = 10.0, 1.5
 _LIMIT_OF_PAGES = 1.5
@@ -53,8 +53,8 @@ _QUESTIONS = (
     ("nodes",),
     ("log", "-n", "20"),
     ("show", "last"),
-    ("show", "500"),
-    ("show", "500", "--proof"),
+    ("show", "5000"),
+    ("show", "5000", "--proof"),
 )
 _VERIFY = ("verify", "--level", "3")
 
