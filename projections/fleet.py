@@ -57,7 +57,7 @@ class NoSuchPlanError(UsageError):
     def __init__(self, text: str | None, known: Sequence[str]) -> None:
         listed = ", ".join(known[:_MOST_NAMED]) or "none"
         super().__init__(
-            "there is no fleet plan" if text is None else f"{text[:40]!a} names no fleet plan, or several",
+            "this ledger made no fleet plan" if text is None else f"{text[:40]!a} names no fleet plan, or several",
             fact=f"the newest plans: {listed}",
             hint="name one of these, or the start of its id; `release-ledger fleet plan VERSION` makes one",
         )
@@ -117,19 +117,26 @@ def candidate_of(table: NodeTable, sight: Sight, *, seen_since: int | str) -> Ca
 
 
 def stored_plan(view: View, ledger: sqlite3.Connection, text: str | None) -> StoredPlan:
-    """Return the plan whose id is *text* or begins so; the newest one for None and for ``last``.
+    """Return the plan whose id is *text* or begins so; the newest one of this ledger for None and for ``last``.
+
+    A plan that was imported is found by its id, unless one of this ledger has the same. Another log
+    has no say in a plan: its parts are of the log that made it, and excuses of that one or of this.
 
     Raises: NoSuchPlanError, PlanPartsError, EntryError.
     """
     lines, text = view.fleet_plans(), None if text == _NEWEST else text
-    found = [line for line in lines if text is None or (line.plan or "").startswith(text)]
+    own = [line for line in lines if line.imported is None]
+    named = [line for line in lines if text is not None and (line.plan or "").startswith(text)]
+    found = own if text is None else [line for line in named if line.imported is None] or named
     if not found or not found[0].plan or (text is not None and (len(found) > 1 or len(text) < _LEAST)):
         raise NoSuchPlanError(text, [line.plan or "" for line in lines])
     events = [next(read_events(ledger, start=n, stop=n + 1)) for n in view.plan_events(found[0].plan)]
+    made_by = found[0].imported
     excused: dict[str, int] = {}
     for event in _of_types(events, frozenset({_EXCUSED})):
-        excused |= dict.fromkeys(event.data.get("streams", ()), event.number)
-    plan = plan_from([event.data for event in _of_types(events, _PARTS)])
+        if _log_of(event) in {made_by, None}:
+            excused |= dict.fromkeys(event.data.get("streams", ()), event.number)
+    plan = plan_from([event.data for event in _of_types(events, _PARTS) if _log_of(event) == made_by])
     return StoredPlan(plan, found[0].number, found[0].recorded_at, excused)
 
 
@@ -165,6 +172,11 @@ def turn_of(view: View, ledger: sqlite3.Connection, text: str | None, *, stream:
     else:
         reasons.extend(_not_open(plan, progress_of(view, stored), wave))
     return Turn(plan=plan.id, plan_sha256=plan.sha256, wave=wave or 0, reasons=tuple(reasons))
+
+
+def _log_of(event: StoredEvent) -> str | None:
+    """Return the log from which an event was imported; None for one of this ledger's own."""
+    return None if event.imported is None else event.imported.origin
 
 
 def _of_types(events: Sequence[StoredEvent], types: frozenset[str]) -> Iterator[StoredEvent]:

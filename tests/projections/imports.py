@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.domain.events import EventImported
 from ledger.domain.imported import carried
-from ledger.domain.ledger_events import LedgerImported
+from ledger.domain.ledger_events import LEDGER_STREAM, LedgerEventImported, LedgerImported
 from ledger.domain.records import Actor, Context, Source
 from projections.unwrap import WRAPPERS
 from tests.projections.histories import Leaf, Move, World, played
@@ -31,7 +31,7 @@ def elsewhere(leaves: Sequence[Leaf], *, names: str = "cd", salt: str = "0194") 
 
 def import_of(
     leaves: Sequence[Leaf], *, version: int, origin: str = ORIGIN, first: int = 0
-) -> Iterator[LedgerImported | EventImported]:
+) -> Iterator[LedgerImported | LedgerEventImported | EventImported]:
     """Yield the events by which *leaves* come in, the first of which is number *first* of *origin*."""
     context = replace(_CONTEXT, reason="two hosts, one ledger")
     yield LedgerImported(
@@ -47,6 +47,17 @@ def import_of(
         disclosed=0,
     )
     for number, leaf in enumerate(leaves, first):
+        if leaf.stream == LEDGER_STREAM:
+            version += 1
+            yield LedgerEventImported(
+                originator_id=leaf.stream,
+                originator_version=version,
+                context=context,
+                origin=origin,
+                index=number,
+                **carried(leaf.state),
+            )
+            continue
         yield EventImported(
             originator_id=leaf.stream,
             originator_version=leaf.version,

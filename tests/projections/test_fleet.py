@@ -7,7 +7,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from ledger.adapters.sqlite_schema import create_statements
-from ledger.domain.fleet import PlanPartsError, recorded
+from ledger.dataclass import replace
+from ledger.domain.fleet import FleetPlan, PlanPartsError, recorded
 from ledger.domain.records import Actor, Context, Source
 from projections.catch_up import catch_up
 from projections.fleet import NoSuchPlanError, Progress, progress_of, stored_plan, turn_of
@@ -17,6 +18,7 @@ from projections.sqlite_store import views_in_memory
 from projections.view import View
 from tests.projections.fleets import EXCUSED, INTENT, OTHER, PLAN, PLANNED, REFUSED, fleet_log
 from tests.projections.histories import STREAMS, VSNS, Leaf, Move, World
+from tests.projections.imports import take
 from tests.projections.ledgers import insert
 
 WHOLE = EXCUSED - 1
@@ -97,3 +99,36 @@ def test_a_turn_names_all_that_speaks_against_it() -> None:
     assert [reason.fact for reason in left_out.reasons] == [f"plan {PLAN.id} left it out: os, arch"]
     assert [reason.message for reason in stranger.reasons] == ["this node is not in the plan"]
     assert (open_now.wave, open_now.plan_sha256, open_now.reasons) == (2, PLAN.sha256, ())
+
+
+def with_plans_of_another(*, own: tuple[FleetPlan, ...]) -> tuple[Leaf, ...]:
+    """Return the log of a ledger that made *own* plans and then imported a fleet with plans and an excuse."""
+    world, version = World(), 1
+    for plan in own:
+        for event in recorded(plan, version=version, context=CONTEXT):
+            world.append(event)
+            version += 1
+    take(world, fleet_log())
+    return tuple(world.leaves)
+
+
+def test_a_plan_that_was_imported_is_found_by_its_id_alone() -> None:
+    """Issue 9: who says ``last`` on a host means the plan of the fleet, whatever is imported meanwhile."""
+    mine = replace(OTHER, id="feedfeedfeed")
+    with folded(with_plans_of_another(own=(mine,))) as (view, ledger):
+        assert stored_plan(view, ledger, None).plan == stored_plan(view, ledger, "last").plan == mine
+        assert stored_plan(view, ledger, PLAN.id).plan.id == PLAN.id
+        assert set(stored_plan(view, ledger, PLAN.id).excused) == {STREAMS[1][0]}
+    with (
+        folded(with_plans_of_another(own=())) as (view, ledger),
+        pytest.raises(NoSuchPlanError, match="made no fleet plan"),
+    ):
+        stored_plan(view, ledger, None)
+
+
+def test_another_log_has_no_say_in_a_plan_of_this_one() -> None:
+    """Whoever writes a ledger that is imported chooses the ids of its plans, and whom they excuse."""
+    with folded(with_plans_of_another(own=(PLAN,))) as (view, ledger):
+        stored = stored_plan(view, ledger, PLAN.id[:6])
+
+    assert (stored.plan, stored.excused) == (PLAN, {})
