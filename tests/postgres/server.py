@@ -30,6 +30,8 @@ _SETTINGS: Mapping[str, str] = {
     "shared_buffers": "64MB",
     "autovacuum_naptime": "10s",
     "listen_addresses": "127.0.0.1",
+    # In its folder, which is removed, also behind a server that was killed.
+    "dynamic_shared_memory_type": "mmap",
     "log_min_messages": "fatal",
 }
 _ACCESS = "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"

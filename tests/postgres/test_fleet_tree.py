@@ -255,6 +255,22 @@ def test_a_head_that_guard_and_database_share_must_be_signed_all_the_same(one: H
             FleetTree(one.signer, one.place.guard).check(replace(head, note=forged), c)
 
 
+def test_a_note_that_is_replaced_at_its_size_is_opened_too(one: Host) -> None:
+    """Between two commits of one command: the first was seen, and this is not it."""
+    with one.ledger() as ledger:
+        append(ledger, [1])
+        with psycopg.connect(one.address, options="-c search_path=ledger") as connection, connection.cursor() as c:
+            tree, head = FleetTree(one.signer, one.place.guard), head_in(asked_head(connection))
+            seen = tree.check(head, c)
+            again = tree.check(head, c)
+            forged = sign_note(Note.parse(head.note).text, signers=[LogKey(ORIGIN, bytes(32))])
+
+            with pytest.raises(SignatureError):
+                tree.check(replace(head, note=forged), c)
+
+    assert seen == again
+
+
 def test_a_commit_of_an_event_that_is_no_json_is_a_finding(one: Host) -> None:
     """An audit that begins later does not read the event itself."""
     with one.ledger() as ledger:
