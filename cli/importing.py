@@ -56,7 +56,7 @@ def import_asked(asked: Asked, options: LeaveOptions, *, session: Session) -> in
     recording.
     """
     path, policy = Path(asked.source), _policy(asked)
-    if not path.exists():
+    if not asked.source or not path.exists():  # an empty text is the current folder to pathlib
         raise SourceMissingError(asked.source)
     if asked.policy is not None and Path(asked.policy).resolve().is_relative_to(path.resolve()):
         raise TrustInsideError("--policy", asked.policy, path)

@@ -32,6 +32,7 @@ from ledger.errors import RefusedError, UsageError
 from projections.read import log_size, note_at, open_ledger
 
 if TYPE_CHECKING:
+    from cli.bootstrap import RecordOfCommand
     from cli.ledger_place import MadeLedger
 
 SCHEMA = "release-ledger/move/1"
@@ -60,6 +61,17 @@ class MovedElsewhereError(RefusedError):
         self.to, self.origin = to, origin
 
 
+class PlaceEmptyError(UsageError):
+    """An empty text was given as the place where the ledger is to go on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--to names no place",
+            fact="it is empty, as a variable is that was never set; a move is not taken back",
+            hint="name the place: --to postgresql://..., or a folder",
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Where a ledger is to go on."""
@@ -72,9 +84,12 @@ class Wanted:
 def move_ledger(wanted: Wanted, options: LeaveOptions, *, session: Session) -> int:
     """Let the ledger of the session go on at *wanted*; return the exit code.
 
-    Raises: ServedMoveError, MovedElsewhereError; the errors of the source, of joining, of importing and of recording.
+    Raises: PlaceEmptyError, ServedMoveError, MovedElsewhereError; the errors of the source, of joining, of importing
+    and of recording.
     """
     why(options, session)
+    if not wanted.to.strip():
+        raise PlaceEmptyError
     old = session.settings.ledger.value
     if ledger_place.address_in(old) is not None:
         raise ServedMoveError
@@ -83,6 +98,7 @@ def move_ledger(wanted: Wanted, options: LeaveOptions, *, session: Session) -> i
         confirm(f"move the ledger {old} to {wanted.to}")
     policy = bootstrap.own_policy(old)
     with bootstrap.original_at(old, policy=policy, moves=True, progress=session.terminal.count) as original:
+        _refuse_another(old, new.settings.ledger.value)
         made = _joined(wanted, new)
         with bootstrap.open_record(new.settings.ledger.value) as (record, _):
             Import(original, record, into=record.origin).check()
@@ -94,6 +110,20 @@ def move_ledger(wanted: Wanted, options: LeaveOptions, *, session: Session) -> i
             drivers.mark_installation(root, made.folder)
     _tell(imported, wanted, made, session)
     return 0
+
+
+def _refuse_another(old: Path, new: Path) -> None:
+    """Refuse to make a ledger in the folder *new* where *old* went on already: that one is there."""
+    if ledger_place.address_in(new) is not None or (new / "ledger.db").exists():
+        return  # its name says which one it is, once this host has joined it
+    with bootstrap.open_record(old) as (record, _):
+        last = _moved(record)
+    if last is not None:
+        raise MovedElsewhereError(to=last.to, origin=last.to_origin)
+
+
+def _moved(record: "RecordOfCommand") -> LedgerMoved | None:
+    return next((event for event in record.stored(LEDGER_STREAM) if isinstance(event, LedgerMoved)), None)
 
 
 def _joined(wanted: Wanted, new: Session) -> "MadeLedger":
@@ -131,7 +161,7 @@ def _close(
             held_outside(session) as outside,
             bootstrap.open_record(old, after=outside.hand_over) as (record, identity),
         ):
-            last = next((event for event in record.stored(LEDGER_STREAM) if isinstance(event, LedgerMoved)), None)
+            last = _moved(record)
             if last is not None:
                 if last.to_origin != made.origin:
                     raise MovedElsewhereError(to=last.to, origin=last.to_origin)

@@ -271,3 +271,12 @@ def test_another_writer_in_between_is_no_obstacle(hosts: tuple[Lab, Lab], monkey
 
     assert (done.code, waiting) == (0, []), done.err
     assert target.run("verify").code == 0
+
+
+def test_an_empty_source_is_not_the_current_folder(hosts: tuple[Lab, Lab]) -> None:
+    _, target = hosts
+
+    refused = target.run("import", "", "--vkey", vkey_of(target))
+
+    assert refused.code == 1
+    assert "there is nothing to import" in refused.err

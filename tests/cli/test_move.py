@@ -1,0 +1,36 @@
+"""``move``, from one folder to another: what it refuses, it refuses before anything is made (docs/fleet.md)."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.lab import Lab
+
+
+@pytest.fixture
+def host(pattern: Lab, tmp_path: Path) -> Lab:
+    lab = pattern.copied(tmp_path / "host")
+    assert lab.init().code == 0
+    return lab
+
+
+@pytest.mark.parametrize("place", ["", " "])
+def test_a_ledger_does_not_move_to_a_place_that_was_not_named(host: Lab, place: str) -> None:
+    """A variable that was never set is an empty text; it does not mean the place that ``--ledger`` has by default."""
+    refused = host.run("move", "--to", place)
+
+    assert (refused.code, refused.out) == (1, "")
+    assert "--to names no place" in refused.err
+    assert host.run("note", "0", "it goes on here").code == 0
+
+
+def test_a_ledger_that_moved_is_given_no_second_place(host: Lab, tmp_path: Path) -> None:
+    new, other = tmp_path / "new", tmp_path / "other"
+    assert host.run("move", "--to", str(new)).code == 0
+
+    refused = host.run("move", "--to", str(other))
+
+    assert refused.code == 2
+    assert f"--to {new}" in refused.err
+    assert not other.exists()
+    assert host.run("move", "--to", str(new)).code == 0
