@@ -192,6 +192,9 @@ class _Batch:
         attempt = None
         if name is not None:
             attempt = self._attempts.get(name) or attempt_of(self._views, name)
+        if attempt is not None and attempt.stream != stored.stream:
+            # Whoever writes a ledger that is imported chooses its ids: it has no say in an attempt of another node.
+            return line_of(stored, intent=None, before=before)._replace(attempt=None)
         intent = None if attempt is None else attempt.intent
         line = line_of(stored, intent=intent, before=before)
         if name is not None:

@@ -17,7 +17,8 @@ from projections.nodes import NodeTable
 from projections.read import EntryError, open_ledger
 from projections.sqlite import SqliteView
 from projections.sqlite_store import create_views
-from tests.projections.histories import Leaf, Move, played
+from tests.projections.histories import Leaf, Move, World, played
+from tests.projections.imports import elsewhere, take
 from tests.projections.ledgers import append, forge, make_ledger
 from tests.projections.test_read import LOG, as_nobody, open_folder
 
@@ -52,6 +53,26 @@ def test_what_was_appended_is_seen_by_the_next_reader(tmp_path: Path) -> None:
     seen = read_folder(folder, everything)
 
     assert seen == afresh(tmp_path)
+
+
+def test_an_imported_event_has_no_say_in_an_attempt_of_another_node(tmp_path: Path) -> None:
+    """Whoever writes a ledger that is imported chooses its ids, also those of attempts that went well here."""
+    moves = (Move(0, 0, 0, 0, 1_000_000), Move(0, 2, 2, 3, 1_000_000))
+    world = World()
+    for move in moves:
+        world.play(move)
+    own = tuple(world.leaves)
+    take(world, elsewhere(played((*moves, Move(0, 2, 1, 1, 1_000_000))), salt="0193"))
+    (name,) = {line.attempt for line in afresh(tmp_path, own)[1] if line.attempt is not None}
+
+    def asked(view: SqliteView, ledger: sqlite3.Connection) -> tuple[object, ...]:
+        del ledger
+        return view.attempt(name), view.attempt_events(name)
+
+    alone = read_folder(make_ledger(tmp_path / "alone", own), asked)
+    with_others = read_folder(make_ledger(tmp_path / "others", tuple(world.leaves)), asked)
+
+    assert with_others == alone
 
 
 def _deleted(views: Path) -> None:
