@@ -13,8 +13,8 @@ from ledger.domain.events import SpoolBegun
 from ledger.domain.records import Context
 from ledger.domain.releases import NodeReleases
 from ledger.domain.spooling import decide_spool
-from ledger.errors import LockedError, RefusedError, UsageError
-from projections.read import log_size, open_ledger, read_events
+from ledger.errors import EvidenceError, LockedError, RefusedError, UsageError
+from projections.read import EntryError, NotALedgerError, log_size, open_ledger, read_events
 
 _WAIT = "see that the server runs and that this host may connect to it; nothing was changed"
 _PAGE = 1000
@@ -75,6 +75,17 @@ class SpoolBusyError(LockedError):
         )
 
 
+class SpoolDamagedError(EvidenceError):
+    """What this host recorded alone does not read."""
+
+    def __init__(self, folder: Path, cause: str) -> None:
+        super().__init__(
+            "what this host recorded alone is damaged",
+            fact=f"{folder}: {cause}",
+            hint=f"move {folder.parent} to a safe place as evidence; the next change records what is in effect as drift",
+        )
+
+
 class Waiting(NamedTuple):
     """What waits in a spool: *size* events *since* the first, of *streams* with the names of their nodes."""
 
@@ -95,8 +106,15 @@ class Waiting(NamedTuple):
 def waiting_in(folder: Path) -> Waiting:
     """Return what waits in the ledger of a spool.
 
-    Raises: the errors of reading a ledger.
+    Raises: SpoolDamagedError; the errors of reading a ledger.
     """
+    try:
+        return _waiting_in(folder)
+    except (NotALedgerError, EntryError) as exc:
+        raise SpoolDamagedError(folder, f"{exc}: {exc.fact}") from exc
+
+
+def _waiting_in(folder: Path) -> Waiting:
     with open_ledger(folder) as ledger:
         size, since, streams = log_size(ledger), None, list[tuple[str, str]]()
         for start in range(0, size, _PAGE):

@@ -22,6 +22,7 @@ from cli.spool_begin import (
     NothingKeptError,
     PlanOutOfReachError,
     SpoolBusyError,
+    SpoolDamagedError,
     UnsureError,
     Waiting,
     begin,
@@ -115,7 +116,13 @@ def looking(session: "Session", address: str) -> None:
     if apart is None or not apart.concerns:
         return
     away = out_of_reach(address)
-    waiting = waiting_in(apart.place.ledger) if apart.place.is_there else Waiting()
+    try:
+        waiting = waiting_in(apart.place.ledger) if apart.place.is_there else Waiting()
+    except SpoolDamagedError as exc:
+        if away is not None:
+            raise
+        session.terminal.warn(f"{exc}, and is not in this answer: {exc.fact}")
+        return
     if away is None:
         if waiting.size:
             session.terminal.warn(f"{waiting.in_words} wait on this host, and are not in this answer: {_JOIN}")
@@ -128,7 +135,8 @@ def looking(session: "Session", address: str) -> None:
             apart.place.ledger if waiting.size else _scratch(session.settings.ledger.value, nodes, apart),
         )
         session.terminal.warn(
-            f"{_away(address, away)}: this answer rests on what this host recorded alone ({waiting.in_words}); "
+            f"{_away(address, away)}: this answer rests on "
+            f"{f'what this host recorded alone ({waiting.in_words})' if waiting.size else 'what this host kept'}; "
             "it knows nothing of other hosts, and not what came before",
         )
 
@@ -149,7 +157,11 @@ def point(session: "Session") -> Iterator[Point]:
     place = SpoolPlace(session.apart) if session.apart is not None else found.place if found is not None else None
     if place is None or not (place.is_there or session.settings.offline.value == SPOOL):
         return
-    waiting = waiting_in(place.ledger) if place.is_there else Waiting()
+    try:
+        waiting = waiting_in(place.ledger) if place.is_there else Waiting()
+    except SpoolDamagedError as exc:
+        yield Point("spool", f"{exc}: {exc.fact}", Verdict.FAULT, exc.hint)
+        return
     kept = place.kept.all()
     names = ", ".join(sorted(kept_node.stream.partition(":")[2] for kept_node in kept)) or "no installation yet"
     if waiting.size:
@@ -180,7 +192,9 @@ def join_waiting(session: "Session", apart: Apart, *, wait: float) -> tuple[Wait
         from cli.spool_joining import join  # noqa: PLC0415 # most commands join nothing
 
         waiting = waiting_in(apart.place.ledger)
-        numbers = join(session, apart.place.ledger) if waiting.size else ()
+        # Its guard knows of events that are gone: then it is verified as well, and not just taken away.
+        guarded = places_at(apart.place.ledger).guard.read() is not None
+        numbers = join(session, apart.place.ledger) if waiting.size or guarded else ()
         apart.place.remove()
         return waiting, numbers
 

@@ -1,6 +1,7 @@
 """A host whose server is out of reach, by the policy ``offline = "spool"``: nothing is lost, nothing is doubled."""
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import jsonschema
 import psycopg
 import pytest
 
+from ledger.adapters.spool_place import SpoolPlace
 from tests.cli.lab import STATED, Lab, make_lab
 from tests.cli.schemas import schema_of
 from tests.postgres.server import Server
@@ -257,6 +259,41 @@ def test_a_spool_whose_installation_went_on_otherwise_is_refused_and_kept(
     assert "spool status" in refused.err
     assert carried_in(server, database) == 0
     assert host.run("verify", "--ledger", str(spool_of(host))).code == 0
+
+
+def test_a_damaged_spool_is_told_and_hides_nothing_of_the_ledger(host: Lab, server: Server, tmp_path: Path) -> None:
+    with cut_off(server):
+        assert host.run("upgrade", "4.4.1", "--yes").code == 0
+    os.truncate(spool_of(host) / "ledger.db", 20_000)
+
+    seen, asked = host.run("versions"), host.run("check")
+    refused = [host.run("unpack", "4.4.16"), host.run("spool", "status"), host.run("spool", "join")]
+
+    assert (seen.code, seen.out.count("permanent")) == (0, 1)
+    assert "damaged, and is not in this answer" in seen.err
+    assert "what this host recorded alone is damaged" in asked.out
+    assert [done.code for done in refused] == [6, 6, 6]
+    assert all("as evidence" in done.err for done in refused)
+    (place_of(host) / "spool").rename(tmp_path / "evidence")
+    assert host.run("unpack", "4.4.16").code == 0
+
+
+def test_a_spool_that_lost_its_events_is_kept(host: Lab, server: Server, tmp_path: Path) -> None:
+    """Its guard knows of them: what is gone is a finding, and no reason to take the rest away."""
+    with cut_off(server):
+        assert host.run("upgrade", "4.4.1", "--yes").code == 0
+    guard = spool_of(host).with_name("ledger.tip")
+    kept = shutil.copytree(guard, tmp_path / "guard")
+    shutil.rmtree(spool_of(host).parent)
+    spool = SpoolPlace(place_of(host))
+    spool.make("example.com/spool")
+    shutil.rmtree(guard)
+    shutil.copytree(kept, guard)
+
+    refused = host.run("spool", "join")
+
+    assert refused.code == 6, refused.err
+    assert (guard / "tip").is_file()
 
 
 def test_what_cannot_be_done_without_the_server_is_said(host: Lab, server: Server) -> None:
