@@ -82,7 +82,7 @@ class SpoolDamagedError(EvidenceError):
         super().__init__(
             "what this host recorded alone is damaged",
             fact=f"{folder}: {cause}",
-            hint=f"move {folder.parent} to a safe place as evidence; the next change records what is in effect as drift",
+            hint=f"move {folder.parent} elsewhere, as evidence; the next change records what is in effect as drift",
         )
 
 
