@@ -15,6 +15,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cli import bootstrap, drivers, ledger_place
@@ -187,7 +188,9 @@ def _tell(imported: Imported, wanted: Wanted, made: "MadeLedger", session: Sessi
         terminal.say(f"Brought by this run: {new}; the others were there already")
     terminal.say(f"Signing key: {made.key_file} (whoever can read it can sign as this host)")
     terminal.say(f"Public key: {made.vkey}")
-    terminal.say(f"Goes on with: --ledger {wanted.to} (or RELEASE_LEDGER, or `ledger` in the settings of this host)")
+    # To be copied into a shell: an address may hold "&", and a path that is relative means another folder elsewhere.
+    place = quote(wanted.to if wanted.to.startswith(ledger_place.SCHEMES) else str(made.folder))
+    terminal.say(f"Goes on with: --ledger {place} (or RELEASE_LEDGER, or `ledger` in the settings of this host)")
     if not session.json:
         return
     record: dict[str, object] = {

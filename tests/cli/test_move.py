@@ -34,3 +34,11 @@ def test_a_ledger_that_moved_is_given_no_second_place(host: Lab, tmp_path: Path)
     assert f"--to {new}" in refused.err
     assert not other.exists()
     assert host.run("move", "--to", str(new)).code == 0
+
+
+def test_the_place_is_told_as_a_shell_takes_it(host: Lab, tmp_path: Path) -> None:
+    new = tmp_path / "new & shared"
+
+    moved = host.run("move", "--to", str(new))
+
+    assert f"Goes on with: --ledger '{new}' (or" in moved.out
