@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import VERSION, drivers
-from cli.whom import choose
+from cli.here import choose_here
 from ledger.application.ports import Installation, InstallationLock, ReleaseHandler
 from ledger.dataclass import dataclass, replace
 from ledger.domain.records import Context
@@ -140,13 +140,13 @@ def at_work(
 
     *tell* hears what a node does that takes its time; *wait* is as `--wait`.
     Raises: what opening a ledger raises; NodeUnknownError, NodeAmbiguousError, NothingRegisteredError;
-    drivers.OfflineChangeError.
+    NodeElsewhereError, drivers.OfflineChangeError.
     """
     from ledger.adapters.identity import new_id  # noqa: PLC0415 # as the module says
 
     with open_record(settings.ledger.value, after=after) as (record, identity):
         nodes = [node for node in map(record.releases, record.streams()) if node.registered]
-        node = choose([(node.node, node.id, node) for node in nodes], settings.node.value)
+        node = choose_here(nodes, settings.node.value, folder=settings.ledger.value)
         root = Path(node.root)
         if record.keeper is not None:
             record.keeper.remember(node)

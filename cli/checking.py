@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cli import bootstrap
 from cli.changing import catch_up, why
 from cli.exit_codes import DIFFERENT, DONE
+from cli.here import own_host, refuse_elsewhere
 from cli.ledger_place import address_in
 from cli.live import handler_of
 from cli.offline import answer, at_hand, keep_seen, spool_point
@@ -92,9 +93,14 @@ def _checked(record: LeaveOptions | None, session: Session) -> int:
 def _known(view: View, ledger: sqlite3.Connection, session: Session) -> _Record:
     size = log_size(ledger)
     (newest,) = read_events(ledger, start=size - 1, stop=size)
+    host = own_host(session.settings.ledger.value)
     tables = meant(view.nodes(), session)
+    nodes = [(table, node_now(ledger, table.stream)) for table in tables]
+    if session.settings.node.value is not None:
+        for _, node in nodes:
+            refuse_elsewhere(node, host)
     return _Record(
-        nodes=tuple((table, node_now(ledger, table.stream)) for table in tables),
+        nodes=tuple((table, node) for table, node in nodes if host in {None, node.host}),
         size=size,
         last=newest.entry["recorded_at"],
         last_reading=ClockReading(**newest.entry["clock"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import drivers
+from cli.here import own_host, refuse_elsewhere
 from cli.session import Session
 from ledger.application.ports import NodeDownError, ReleaseHandler
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 def handler_of(node: "NodeReleases", session: Session) -> ReleaseHandler:
     """Return the driver of *node*.
 
-    Raises: OfflineChangeError; the errors of finding a node.
+    Raises: NodeElsewhereError, OfflineChangeError; the errors of finding a node.
     """
+    refuse_elsewhere(node, own_host(session.settings.ledger.value))
     return drivers.handler_of(node, driver=session.settings.driver.value, tell=session.terminal.advise)
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from cli import bootstrap, drivers
 from cli.changing import catch_up, confirm, why
 from cli.discovery import node_name
+from cli.here import own_host
 from cli.installation_options import InstallationOptions
-from cli.live import handler_of
 from cli.offline import at_hand
 from cli.options import LeaveOptions
 from cli.outside import held_outside
@@ -23,6 +23,7 @@ from ledger.application.reconcile import fold, notice
 from ledger.dataclass import replace
 from ledger.domain.decisions import decide_move, decide_unregister
 from ledger.domain.outcomes import By
+from ledger.domain.records import Kind
 from ledger.domain.releases import NodeReleases
 from ledger.errors import UsageError
 
@@ -80,11 +81,14 @@ def move_installation(options: InstallationOptions, *, continues: str, session: 
         ):
             nodes = _registered(record)
             node = choose([(known.node, known.id, known) for known in nodes], continues)
-            _refuse_taken(nodes, node, name, root)
+            host = own_host(folder)
+            _refuse_taken([known for known in nodes if known.id != node.id], node.kind, name, root=root, host=host)
             contexts = bootstrap.contexts_of(identity, node=name, reason=reason, ticket=ticket)
-            if (node.node, node.root) == (name, str(root)):
+            if (node.node, node.root) == (name, str(root)) and host in {None, node.host}:
                 return _tell(node, (), session)
-            handler = handler_of(replace(node, root=str(root)), session)
+            handler = drivers.handler_of(
+                replace(node, root=str(root)), driver=session.settings.driver.value, tell=session.terminal.advise
+            )
             with drivers.installation_lock(root).hold("register", wait=0):
                 by = By(context=contexts(None), driver=handler.driver)
                 moved = decide_move(node, root=str(root), by=by)
@@ -129,11 +133,10 @@ def _registered(record: "RecordOfCommand") -> "Sequence[NodeReleases]":
     return [node for node in map(record.releases, record.streams()) if node.registered]
 
 
-def _refuse_taken(nodes: "Sequence[NodeReleases]", node: NodeReleases, name: str, root: Path) -> None:
-    for other in nodes:
-        if other.id != node.id and other.kind is node.kind and str(root) == other.root:
-            raise NameTakenError(other)
-        if other.id != node.id and other.kind is node.kind and name == other.node:
+def _refuse_taken(others: "Sequence[NodeReleases]", kind: Kind, name: str, *, root: Path, host: str | None) -> None:
+    for other in others:
+        same_root = str(root) == other.root and host in {None, other.host}
+        if other.kind is kind and (same_root or name == other.node):
             raise NameTakenError(other)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from cli import bootstrap, drivers, ledger_place
 from cli.changing import catch_up, driver_of, why
 from cli.discovery import STATED_WITH, facts_of, node_name, stated_facts, unknown_of
+from cli.here import own_host
 from cli.installation_options import InstallationOptions
 from cli.outside import held_outside
 from cli.plain_text import plain
@@ -111,6 +112,7 @@ def _registered(options: InstallationOptions, session: Session, *, makes_ledger:
         stream=stream_of(node, kind=kind, root_sha256=sha256(fsencode(root)).hexdigest()),
         root=str(root),
         facts=facts_of(found, stated),
+        host=own_host(folder),
     )
     with (
         held_outside(session) as outside,

@@ -74,9 +74,15 @@ def identify(around: Surroundings, *, tool: str, entropy: Entropy = os.urandom) 
         login_uid=around.login_uid,
         name_commit=commits.get("name"),
     )
-    host_id = sha256(f"release-ledger\n{around.machine}".encode()).hexdigest()
-    source = Source(host_id=host_id, tool=tool, tty_commit=commits.get("tty"), address_commit=commits.get("address"))
+    source = Source(
+        host_id=host_id_of(around), tool=tool, tty_commit=commits.get("tty"), address_commit=commits.get("address")
+    )
     return Identity(actor, source, tuple(named.values()))
+
+
+def host_id_of(around: Surroundings) -> str:
+    """Return the id of the host."""
+    return sha256(f"release-ledger\n{around.machine}".encode()).hexdigest()
 
 
 def look_around(

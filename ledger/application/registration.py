@@ -2,7 +2,8 @@
 
 The baseline is a claim: what was done before is not known (PRODUCT section 4). Whether an
 installation is live or a rehearsal is fixed here (RULINGS 2). Registering twice changes nothing; one that was
-unregistered begins anew in its stream.
+unregistered begins anew in its stream. Hosts that share a ledger have the same roots, so a root is
+taken on its own host only; a name is taken for all of them.
 """
 
 from collections.abc import Callable
@@ -18,11 +19,15 @@ from ledger.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What is to be registered: the stream, the root, and what is known of the installation."""
+    """What is to be registered: the stream, the root, and what is known of the installation.
+
+    *host* is the id of this host where others share the ledger, else None.
+    """
 
     stream: str
     root: str
     facts: InstallationFacts
+    host: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +41,28 @@ class Registration:
 class RootTakenError(UsageError):
     """The root is registered already, as another node: each would see what the other does as drift."""
 
-    def __init__(self, root: str, node: NodeReleases) -> None:
+    def __init__(self, root: str, node: NodeReleases, *, shared: bool = False) -> None:
+        leave = "`release-ledger unregister` lets it leave the ledger first"
+        cloned = "; a host that was cloned needs an /etc/machine-id of its own" if shared else ""
         super().__init__(
             f"{root} is registered already",
             fact=f"it is {node.node}, {node.kind}, in this ledger",
-            hint=f"use it with `--node {node.node}`; `release-ledger unregister` lets it leave the ledger first",
+            hint=f"use it with `--node {node.node}`; {leave}{cloned}",
         )
         self.root, self.node = root, node.node
+
+
+class NodeElsewhereError(UsageError):
+    """An installation was registered by another host, and what this one has at its root is not it."""
+
+    def __init__(self, node: NodeReleases) -> None:
+        super().__init__(
+            f"{node.node} is on another host",
+            fact=f"the host {node.host[:8]} registered it, at {node.root}; a host is told by its /etc/machine-id",
+            hint=f"another installation needs a name of its own, --node NAME@HOST; where this host took the place of "
+            f"that one: `release-ledger register --continues {node.node}`",
+        )
+        self.node = node.node
 
 
 def register(
@@ -55,7 +75,8 @@ def register(
 ) -> Registration:
     """Register an installation, once.
 
-    Raises: RootTakenError; LockedError; NodeDownError; OpenAttemptError where nothing tells what boots.
+    Raises: RootTakenError, NodeElsewhereError; LockedError; NodeDownError;
+    OpenAttemptError where nothing tells what boots.
     """
     rehearsal = handler.driver is Driver.EMBEDDED
     kind = Kind.REHEARSAL if rehearsal else Kind.LIVE
@@ -63,10 +84,13 @@ def register(
     for node in map(record.releases, record.streams()):
         # One that was moved keeps the stream of its first name and root.
         same = (node.kind, node.node, node.root) == (kind, contexts(None).node, claim.root)
+        here = claim.host in {None, node.host}
         if node.registered and (same or node.id == claim.stream):
+            if not here:
+                raise NodeElsewhereError(node)
             return Registration(node=node, event=None)
-        if node.registered and (node.kind, node.root) == (kind, claim.root):
-            raise RootTakenError(claim.root, node)
+        if here and node.registered and (node.kind, node.root) == (kind, claim.root):
+            raise RootTakenError(claim.root, node, shared=claim.host is not None)
         if node.id == claim.stream:
             former = node
     with lock.hold("register", wait=0):

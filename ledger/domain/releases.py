@@ -37,7 +37,10 @@ from ledger.errors import EvidenceError
 
 @dataclass(frozen=True, kw_only=True)
 class NodeReleases:
-    """What the record says of one node: its tables, what booted, what is open, whether it is under the ledger."""
+    """What the record says of one node: its tables, what booted, what is open, whether it is under the ledger.
+
+    *host* is the id of the host that registered or moved it.
+    """
 
     id: str
     version: int
@@ -48,6 +51,7 @@ class NodeReleases:
     tables: Tables
     booted: str
     run: Run
+    host: str
     open_attempt: OpenAttempt | None = None
     registered: bool = True
 
@@ -99,7 +103,8 @@ def evolve(node: NodeReleases | None, event: AnyReleaseEvent) -> NodeReleases:  
         case NoteAdded() | FleetTurnTaken() | SpoolBegun():
             return _with(node, version=version)
         case InstallationMoved():
-            return _with(node, version=version, node=event.context.node or node.node, root=event.root)
+            name, host = event.context.node or node.node, event.context.source.host_id
+            return _with(node, version=version, node=name, root=event.root, host=host)
         case InstallationUnregistered():
             return _with(node, version=version, registered=False)
         case _:
@@ -136,6 +141,7 @@ def _registered(event: InstallationRegistered | SpoolBegun) -> NodeReleases:
         tables=event.tables,
         booted=event.booted,
         run=event.run,
+        host=event.context.source.host_id,
     )
 
 

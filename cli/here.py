@@ -1,0 +1,44 @@
+"""Which installations are on this host, where many hosts share a ledger.
+
+The roots of a fleet are the same on every host, so the node of another host would be looked at, or
+changed, in the installation of this one. A host is told by its id, as events have it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli import drivers
+from cli.whom import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ledger.domain.releases import NodeReleases
+
+
+def own_host(folder: Path) -> str | None:
+    """Return the id of this host where others share the ledger in *folder*, else None."""
+    return drivers.host_id() if drivers.is_shared(folder) else None
+
+
+def choose_here(nodes: "Sequence[NodeReleases]", name: str | None, *, folder: Path) -> "NodeReleases":
+    """Return the one installation of this host that *name* means, the only one for None.
+
+    Raises: NodeElsewhereError; as ``choose``.
+    """
+    host = own_host(folder)
+    mine = [node for node in nodes if host in {None, node.host} and name in {None, node.node, node.id}]
+    node = choose([(node.node, node.id, node) for node in mine or nodes], name)
+    refuse_elsewhere(node, host)
+    return node
+
+
+def refuse_elsewhere(node: "NodeReleases", host: str | None) -> None:
+    """Refuse to touch what is on another host than *host*, which is None where there is no other.
+
+    Raises: NodeElsewhereError.
+    """
+    if host not in {None, node.host}:
+        from ledger.application.registration import NodeElsewhereError  # noqa: PLC0415 # only a refusal pays for it
+
+        raise NodeElsewhereError(node)
