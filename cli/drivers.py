@@ -99,13 +99,6 @@ def host_id() -> str:
     return host_id_of(look_around({}))
 
 
-def is_shared(folder: Path) -> bool:
-    """Tell whether the ledger in *folder* is that of many hosts."""
-    from ledger.adapters.ledger_folder import ADDRESS  # noqa: PLC0415 # as the module says
-
-    return (folder / ADDRESS).is_file()
-
-
 def looking_at(node: "NodeReleases", handler: ReleaseHandler) -> tuple[ReleaseHandler, InstallationLock]:
     """Return what observes *node* and holds its lock without a trace, in place of *handler* and the lock."""
     from ledger.adapters.embedded_look import EmbeddedLook, LockForLook  # noqa: PLC0415 # as the module says
