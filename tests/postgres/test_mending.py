@@ -209,8 +209,11 @@ def sign_otherwise(address: str) -> type[LedgerError]:
 
 
 def forge(address: str) -> type[LedgerError]:
+    # An A of base64, and a B where an A stands already: one signature in 64 has it there.
     change(
-        address, "UPDATE log_checkpoint SET note = overlay(note PLACING '\\x41' FROM length(note) - 9) WHERE size = 4"
+        address,
+        "UPDATE log_checkpoint SET note = overlay(note PLACING CASE get_byte(note, length(note) - 10)"
+        " WHEN 65 THEN '\\x42'::bytea ELSE '\\x41' END FROM length(note) - 9) WHERE size = 4",
     )
     return RefillDiffersError
 
