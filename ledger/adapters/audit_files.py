@@ -4,6 +4,7 @@ A name is a relative path of plain parts: no ``..``, no empty part, no backslash
 character. A link, a device or a doubled name is *failed*, and nothing is ever extracted: each
 file is read into memory, up to 64 MiB. The members of a zip fill it from its first byte to its
 directory, and the end record ends it: what stands elsewhere could be another zip to another reader.
+A folder with neither a manifest nor a checkpoint at its top is no record, and is not looked through.
 """
 
 import os
@@ -21,7 +22,15 @@ MAX_FILE = 64 * 1024 * 1024
 _LINK = stat.S_IFLNK
 _LOCAL_HEADER, _NAME_LENGTHS, _END_RECORD = 30, 26, 22
 _HAS_DESCRIPTOR = 0x0008
+_HEADS = frozenset({"manifest.json", "checkpoint"})
 _DESCRIPTORS, _NOTHING = frozenset({0, 12, 16, 20, 24}), frozenset({0})  # APPNOTE 4.3.9
+
+
+class NoRecordError(PartMissingError):
+    """There is something at *path*, and it is no record of a log."""
+
+    def __init__(self, path: Path, fact: str) -> None:
+        super().__init__(str(path), fact=fact)
 
 
 class Files(Protocol):
@@ -96,19 +105,39 @@ class ZipFiles:
 
 @contextmanager
 def open_files(path: Path) -> Iterator[Files]:
-    """Give the files of the folder or zip *path*.
+    """Give the files of the folder or zip *path*; a folder that is no record is not looked through.
 
-    Raises: PartMissingError, PartWrongError.
+    Raises: NoRecordError, PartMissingError, PartWrongError.
     """
     if path.is_dir():
+        require_head(path)
         yield FolderFiles(path)
         return
-    try:
-        archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as exc:
-        raise PartMissingError(str(path), fact=f"it is neither a folder nor a zip: {exc}") from exc
-    with archive:
+    with _opened(path) as archive:
         yield ZipFiles(archive)
+
+
+def require_head(path: Path) -> None:
+    """Require that the folder or zip *path* has one of the files with which a record begins; nothing else is looked at.
+
+    Raises: NoRecordError; PartMissingError where it cannot be looked at.
+    """
+    if path.is_dir():
+        names = {entry.name for entry in _entries(path)}
+    else:
+        with _opened(path) as archive:
+            names = set(archive.namelist())
+    if _HEADS.isdisjoint(names):
+        raise NoRecordError(path, "it holds neither manifest.json nor checkpoint, as every bundle and log does")
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as exc:
+        raise NoRecordError(path, f"it is neither a folder nor a zip: {exc}") from exc
+    except OSError as exc:
+        raise PartMissingError(str(path), fact=f"it is neither a folder nor a zip: {exc}") from exc
 
 
 def _check_extents(archive: zipfile.ZipFile) -> None:
@@ -140,11 +169,7 @@ def _check_gap(start: int, end: int, allowed: frozenset[int]) -> None:
 
 
 def _walk(root: Path, below: str) -> Iterator[str]:
-    try:
-        entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
-    except OSError as exc:
-        raise PartMissingError(str(root / below), fact=exc.strerror or str(exc)) from exc
-    for entry in entries:
+    for entry in _entries(root / below):
         name = f"{below}{entry.name}"
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(root, f"{name}/")
@@ -152,6 +177,13 @@ def _walk(root: Path, below: str) -> Iterator[str]:
             yield _plain(name)
         else:
             raise PartWrongError(name, fact="it is a link or no plain file")
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as exc:
+        raise PartMissingError(str(folder), fact=exc.strerror or str(exc)) from exc
 
 
 def _plain(name: str) -> str:

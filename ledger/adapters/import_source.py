@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ledger.adapters.audit_bundle import BundleSample, bundle_source
-from ledger.adapters.audit_files import open_files
+from ledger.adapters.audit_files import NoRecordError, open_files, require_head
 from ledger.adapters.audit_place import database_of, has_guard, own_guard, trusting
 from ledger.adapters.audit_sqlite import open_source
 from ledger.adapters.ledger_folder import places_at
@@ -20,7 +20,7 @@ from ledger.application.audit_source import LogSource, PartMissingError
 from ledger.application.import_original import Original
 from ledger.application.verification import verify_log
 from ledger.domain.ledger_events import ImportForm
-from ledger.errors import CheckFailedError, EvidenceError, UsageError
+from ledger.errors import CheckFailedError, EvidenceError, RefusedError, UsageError
 from ledger.tlog.policy import Policy
 
 Progress = Callable[[int, int], None]
@@ -35,6 +35,17 @@ class SourceServedError(UsageError):
             "a ledger in PostgreSQL is not imported as it is",
             fact=f"{path} leads to a server",
             hint="write a bundle with `release-ledger export -o FILE`, and import that",
+        )
+
+
+class SourceNoRecordError(RefusedError):
+    """What is to be imported is no record of a log."""
+
+    def __init__(self, path: Path, fact: str) -> None:
+        super().__init__(
+            f"there is no history to import at {path}",
+            fact=fact,
+            hint="name the folder of a ledger, or a bundle (folder or zip)",
         )
 
 
@@ -70,7 +81,8 @@ class SourceUndecidedError(CheckFailedError):
 def open_original(path: Path, *, policy: Policy | None, moves: bool, progress: Progress) -> Iterator[Original]:
     """Give the log at *path*, a ledger or a bundle, which was verified; *moves* says that it goes on elsewhere.
 
-    Raises: SourceServedError, SourceFailedError, SourceUndecidedError; PartMissingError, PartWrongError.
+    Raises: SourceServedError, SourceNoRecordError, SourceFailedError, SourceUndecidedError; PartMissingError,
+    PartWrongError.
     """
     if places_at(path).address is not None:
         raise SourceServedError(path)
@@ -103,6 +115,10 @@ def open_original(path: Path, *, policy: Policy | None, moves: bool, progress: P
 def _whole(path: Path, database: Path | None, stack: ExitStack) -> LogSource:
     if database is not None:
         return stack.enter_context(open_source(database))
+    try:
+        require_head(path)
+    except NoRecordError as exc:
+        raise SourceNoRecordError(path, exc.fault) from exc
     source = bundle_source(stack.enter_context(open_files(path)))
     if isinstance(source, BundleSample):
         raise PartMissingError(str(path), fact="it is a sample, which does not have all events")

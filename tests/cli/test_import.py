@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -199,7 +200,25 @@ def test_what_cannot_be_imported_is_refused_with_its_own_code(hosts: tuple[Lab, 
     assert source.run("import", str(source.ledger), "--vkey", vkey_of(source)).code == 2
     assert source.run("import", str(target.ledger), "--vkey", vkey_of(target)).code == 2
     assert target.run("import", str(tmp_path / "nothing")).code == 1
-    assert target.run("import", str(source.folder)).code in {3, 6}
+
+
+def test_what_is_no_record_is_refused_before_it_is_looked_through(hosts: tuple[Lab, Lab], tmp_path: Path) -> None:
+    """A link in it, or a folder that is nobody's to read, is then no sign of a record that was altered."""
+    source, target = hosts
+    place, package = tmp_path / "etc", tmp_path / "emqx.zip"
+    (place / "closed").mkdir(parents=True)
+    (place / "link").symlink_to("/etc/passwd")
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.mkdir("emqx")
+    before = events_of(target)
+
+    done = [target.run("import", str(path)) for path in (place, package, source.folder, source.ledger / "log.vkey")]
+
+    assert [(each.code, "there is no history to import at" in each.err) for each in done] == [(2, True)] * 4
+    assert "it holds neither manifest.json nor checkpoint" in done[0].err
+    assert "hint: name the folder of a ledger, or a bundle" in done[0].err
+    assert events_of(target) == before
+    assert target.run("verify", str(place)).code == 3
 
 
 def test_a_source_that_was_altered_is_not_imported(hosts: tuple[Lab, Lab]) -> None:
