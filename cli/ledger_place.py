@@ -14,11 +14,11 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
-from tempfile import gettempdir, mkdtemp
 
 from cli.errors import FileAccessError
 from ledger.dataclass import dataclass, replace
 from ledger.errors import UsageError
+from ledger.temporary import TemporaryPlaceError, make_temporary_folder
 
 SCHEMES = ("postgresql://", "postgres://")
 _ADDRESS = "address"
@@ -90,20 +90,24 @@ class MadeLedger:
 def folder_of(address: str, *, base: Path) -> Path:
     """Return a folder that stands for the ledger at *address* for the length of this command; places lie in *base*.
 
-    Raises: SecretInAddressError, MalformedAddressError, before the address is written or told anywhere.
+    Raises: SecretInAddressError, MalformedAddressError, before the address is written or told anywhere;
+    TemporaryPlaceError.
     """
     _refuse_secret(address)
-    _sweep(Path(gettempdir()))
-    folder = Path(mkdtemp(prefix=_PREFIX))
+    folder = make_temporary_folder(_PREFIX)
+    _sweep(folder.parent)
     _hold(folder)  # as long as this process lives
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    (folder / _ADDRESS).write_text(f"{address}\n", encoding="utf-8")
-    (folder / "base").write_text(f"{base}\n", encoding="utf-8")
     place = _place_of(address, base)
-    if place is not None:
-        (folder / "place").write_text(f"{place}\n", encoding="utf-8")
-        for name in ("config.toml", "views.db", "log.vkey"):
-            (folder / name).symlink_to(place / name)
+    told = {_ADDRESS: address, "base": base} | ({"place": place} if place is not None else {})
+    try:
+        for name, text in told.items():
+            (folder / name).write_text(f"{text}\n", encoding="utf-8")
+        if place is not None:
+            for name in ("config.toml", "views.db", "log.vkey"):
+                (folder / name).symlink_to(place / name)
+    except OSError as exc:
+        raise TemporaryPlaceError(exc, folder=folder.parent) from exc
     return folder
 
 

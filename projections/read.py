@@ -259,10 +259,10 @@ def _unusable(path: Path, exc: sqlite3.DatabaseError) -> UsageError:
 
 @contextmanager
 def _copied(path: Path) -> Iterator[sqlite3.Connection]:
-    from tempfile import TemporaryDirectory  # noqa: PLC0415 # only a reader without rights in the folder pays for it
+    from ledger.temporary import temporary_folder  # noqa: PLC0415 # only a reader without rights in the folder needs it
 
-    with TemporaryDirectory(prefix="release-ledger-") as folder:
-        copy = Path(folder) / LEDGER_NAME
+    with temporary_folder("release-ledger-") as folder:
+        copy = folder / LEDGER_NAME
         for _ in range(_COPY_TRIES):
             before = _shape(path)
             _copy_with_wal(path, copy)

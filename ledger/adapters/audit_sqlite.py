@@ -14,9 +14,8 @@ rows are joined by that number, and looked up by their key where it does not fit
 
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import zip_longest
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from ledger.application.audit_source import (
     StoredDisclosure,
     StoredLeaf,
 )
+from ledger.temporary import temporary_folder
 from ledger.tlog.tiles import WIDTH, Tile, tiles_of_size
 
 _LEAVES = (
@@ -207,34 +207,34 @@ class SqliteSource:
 def open_source(path: Path, *, shared: bool = False) -> Iterator[SqliteSource]:
     """Give the ledger in the file *path*, to be read only.
 
-    Raises: PartMissingError where it cannot be read as a ledger.
+    Raises: PartMissingError where it cannot be read as a ledger; TemporaryPlaceError where it cannot be copied.
     """
-    with tempfile.TemporaryDirectory(prefix="release-ledger-verify-") as private:
+    with ExitStack() as opened:
         with _readable(path):
             before = _state_of(path)
             if shared or _size_of(_beside(path, "-wal")):
                 before = None
                 live = shared or _beside(path, "-shm").exists()
-                connection = (_connect_shared if live else _connect_copy)(path, Path(private))
+                connection = (_connect_shared if live else _connect_copy)(path, opened)
             else:
                 connection = _connect(path, "mode=ro&immutable=1")
-        with closing(connection):
-            with _readable(path):
-                _check_kind(connection, path)
-            yield SqliteSource(connection, path=path, before=before)
+        opened.enter_context(closing(connection))
+        with _readable(path):
+            _check_kind(connection, path)
+        yield SqliteSource(connection, path=path, before=before)
 
 
-def _connect_shared(path: Path, private: Path) -> sqlite3.Connection:
+def _connect_shared(path: Path, opened: ExitStack) -> sqlite3.Connection:
     try:
         connection = _connect(path, "mode=ro")
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
-        return _connect_copy(path, private)
+        return _connect_copy(path, opened)
     return connection
 
 
-def _connect_copy(path: Path, private: Path) -> sqlite3.Connection:
-    copy = private / "ledger.db"
+def _connect_copy(path: Path, opened: ExitStack) -> sqlite3.Connection:
+    copy = opened.enter_context(temporary_folder("release-ledger-verify-")) / "ledger.db"
     for suffix in ("", "-wal"):
         found = _beside(path, suffix)
         if found.exists():

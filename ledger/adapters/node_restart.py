@@ -6,7 +6,6 @@ where the old one did, and inherit nothing from the shell of an operator.
 
 import os
 import subprocess
-from tempfile import TemporaryFile
 
 from ledger.adapters.embedded_node import BootImpossibleError
 from ledger.adapters.emqx_vars import rel_vsns
@@ -14,6 +13,7 @@ from ledger.adapters.installation import Installation
 from ledger.adapters.node_place import find_cookie, find_runner
 from ledger.adapters.script_run import service_environ
 from ledger.application.ports import StepFailedError
+from ledger.temporary import TemporaryPlaceError, temporary_file
 
 _SECONDS = 600
 _EXCERPT = 300
@@ -38,7 +38,11 @@ def _run(files: Installation, vsn: str, os_pid: int) -> None:
     cookie = find_cookie(files).value
     environ = service_environ(os_pid, owner=files.releases.stat().st_uid)
     # The node inherits what the script has open: a pipe would never end.
-    with TemporaryFile() as words:
+    try:
+        words = temporary_file()
+    except TemporaryPlaceError as exc:
+        raise StepFailedError("restart", vsn, f"{exc}: {exc.fact}") from exc
+    with words:
         try:
             code = subprocess.run(  # noqa: S603 # the installation's own script
                 [script, "restart"],

@@ -21,6 +21,7 @@ from ledger.adapters.node_place import find_cookie, find_runner
 from ledger.application.ports import StepFailedError
 from ledger.dataclass import dataclass
 from ledger.errors import OpenAttemptError
+from ledger.temporary import TemporaryPlaceError, temporary_file
 
 # Every call of the script to the node has a limit of 300 s, and an upgrade makes several (otp.md 3.1).
 SECONDS = 3600.0
@@ -79,13 +80,15 @@ def run_script(
     *tell* hears every few seconds that it is at work.
     Raises: ScriptGoesOnError; StepFailedError where the script does not start.
     """
-    from tempfile import TemporaryFile  # noqa: PLC0415 # before the script is called, nothing pays for it
-
     command = " ".join(("bin/emqx", *arguments))
     runner = find_runner(files)
     environ = service_environ(os_pid, owner=files.releases.stat().st_uid)
     secrets = {find_cookie(files).value, environ.get(_COOKIE, "")} - {""}
-    with TemporaryFile() as words:
+    try:
+        words = temporary_file()
+    except TemporaryPlaceError as exc:
+        raise StepFailedError(arguments[0], arguments[-1], f"{exc}: {exc.fact}") from exc
+    with words:
         try:
             process = subprocess.Popen(  # noqa: S603 # the installation's own script
                 [files.root / "bin/emqx", *arguments],

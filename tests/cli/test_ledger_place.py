@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.ledger_place import folder_of
+from ledger.temporary import TemporaryPlaceError
 from tests.cli.lab import PROJECT
 
 ADDRESS = "postgresql:///fleet"
@@ -75,3 +76,18 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed(temporary: Path) -> Non
 
     assert link.is_symlink()
     assert (temporary / "kept").is_dir()
+
+
+def test_a_host_without_a_place_for_temporary_files_is_told_where_it_was_looked_for(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc"])
+    monkeypatch.setenv("TMPDIR", "/proc")
+
+    with pytest.raises(TemporaryPlaceError) as caught:
+        folder_of(ADDRESS, base=temporary)
+
+    assert caught.value.code == 1
+    assert caught.value.fact == "no file can be written in /proc, /tmp, /var/tmp or the current folder"
+    assert caught.value.hint == "see to space and rights there, or let TMPDIR name another folder"

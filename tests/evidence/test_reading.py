@@ -23,6 +23,7 @@ from ledger.application.audit_report import Level, Verdict
 from ledger.application.audit_source import PartMissingError, PartWrongError
 from ledger.application.audit_trust import Trust
 from ledger.application.verification import verify_log
+from ledger.temporary import TemporaryPlaceError
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.vkey import Vkey
 from tests.tlog.test_tile_vectors import POSIX, POSIX_KEY
@@ -52,6 +53,27 @@ def test_a_copy_with_its_log_file_is_read_with_it_and_left_as_it_is(tmp_path: Pa
     assert (report.verdict, report.size) == (Verdict.VERIFIED, 15)
     assert len(before["ledger.db-wal"]) > 0
     assert contents(copy) == before
+
+
+def test_only_a_copy_that_must_be_made_asks_for_a_temporary_place_and_its_lack_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = build(tmp_path / "ledger", events=9)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    with closing(sqlite3.connect(case.database)) as other:
+        other.execute("SELECT COUNT(*) FROM log_leaf").fetchone()
+        record(case.folder, list(islice(upgrades(), 9, 15)))
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{case.database}{suffix}", copy / f"ledger.db{suffix}")
+    monkeypatch.setattr("tempfile.tempdir", "/proc")
+
+    with pytest.raises(TemporaryPlaceError) as caught:
+        replace(case, folder=LedgerFolder(copy)).verify()
+
+    assert (caught.value.code, caught.value.fact) == (1, "/proc: No such file or directory")
+    assert "TMPDIR" in caught.value.hint
+    assert case.verify().verdict is Verdict.VERIFIED
 
 
 def test_a_record_that_grew_while_it_was_read_is_read_again(tmp_path: Path) -> None:
