@@ -44,13 +44,23 @@ class ProofWithoutJsonError(UsageError):
         )
 
 
+class PeriodError(UsageError):
+    """A period ends before it begins."""
+
+    def __init__(self, since: str, until: str) -> None:
+        super().__init__(
+            f"--until {until} lies before --since {since}",
+            fact="no event lies between them: --since says where the period begins, --until where it ends",
+            hint="name the earlier moment with --since and the later one with --until",
+        )
+
+
 def list_events(
     wanted: FilterOptions, *, at: str | None = None, session: Session, oneline: bool, proof: bool = False
 ) -> None:
     """Print the events that are wanted, newest first; with *at* as the list was then.
 
-    Raises: the errors of reading a ledger and of proofs; WhenError, UnknownTypeError, LimitError, VsnError,
-    ProofWithoutJsonError.
+    Raises: the errors of reading a ledger and of proofs; those of ``filter_of``; VsnError, ProofWithoutJsonError.
     """
     if proof and not session.json:
         raise ProofWithoutJsonError
@@ -169,12 +179,17 @@ def event_at(ledger: sqlite3.Connection, number: int) -> StoredEvent:
 def filter_of(wanted: FilterOptions, view: View, node: str | None) -> HistoryFilter:
     """Return the filter that options mean.
 
-    Raises: WhenError, NoSuchEventError, UnknownTypeError, LimitError.
+    Raises: WhenError, NoSuchEventError, PeriodError, UnknownTypeError, LimitError.
     """
     moment = now()
+    since = None if wanted.since is None else bound_of(view, wanted.since, now=moment)
+    until = None if wanted.until is None else bound_of(view, wanted.until, now=moment)
+    # The order of an event and a time is not that of the clock, which may have been set back.
+    if type(since) is type(until) and since is not None and since > until:  # type: ignore[operator] # of one type
+        raise PeriodError(wanted.since or "", wanted.until or "")
     return HistoryFilter(
-        since=None if wanted.since is None else bound_of(view, wanted.since, now=moment),
-        until=None if wanted.until is None else bound_of(view, wanted.until, now=moment),
+        since=since,
+        until=until,
         types=tuple(wanted.types or ()),
         vsn=wanted.vsn,
         actor=wanted.actor,

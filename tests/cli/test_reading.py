@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -121,6 +122,22 @@ def test_log_json_gives_one_event_a_line_newest_first(used: Lab) -> None:
 )
 def test_log_gives_what_is_wanted(used: Lab, filters: tuple[str, ...], types: list[str]) -> None:
     assert [event["type"] for event in events_of(used, *filters)] == types
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [("9", "3"), ("last", "last~1"), ("2026-11-24T04:00Z", "2026-11-24T03:00Z"), ("1h ago", "2h ago")],
+)
+def test_a_period_that_ends_before_it_begins_is_refused(used: Lab, tmp_path: Path, since: str, until: str) -> None:
+    period, target = ("--since", since, "--until", until), tmp_path / "written"
+    wholes = (("export", "-o", str(target)), ("export", "--format", "csv"), ("report", "-o", str(target)))
+
+    done = [used.run(*command, *period) for command in (("log",), ("log", "--json"), *wholes)]
+
+    assert [each.code for each in done] == [1] * 5
+    assert done[0].err.startswith(f"error: --until {until} lies before --since {since}\n")
+    assert [each.out for each in done] == [""] * 5
+    assert not target.exists()
 
 
 def test_log_on_one_line_each_says_what_happened_and_marks_what_was_not_done(used: Lab) -> None:
