@@ -10,8 +10,10 @@
 #
 # Exit code: 0 all checks were made and hold; 1 a check failed; 2 a check could not be made.
 set -eu
+if [ -n "${ZSH_VERSION-}" ]; then emulate sh; fi
 LC_ALL=C
 export LC_ALL
+unset CDPATH # with it, cd may go to another folder than the one that is named
 umask 077
 
 failed=0
@@ -42,20 +44,25 @@ finish() {
 
 # What goes wrong in the script itself must never look like a verdict of 0 or 1.
 leave() {
-    status=$?
+    code=$?
     if [ -n "$work" ]; then rm -rf "$work"; fi
     [ "$told" = 1 ] || exit 2
-    exit "$status"
+    exit "$code"
 }
 trap leave EXIT
 trap 'exit 2' HUP INT TERM
 
-# A whole number as the formats write it, at most 18 digits, so that the shell can count with it.
+# A whole number as the formats write it.
 is_number() {
     case $1 in
-        '' | *[!0-9]* | 0?* | ???????????????????*) return 1 ;;
+        '' | *[!0-9]* | 0?*) return 1 ;;
     esac
 }
+
+# POSIX promises numbers of 32 bits, and mksh has no larger ones: from 2^31 on it counts from the beginning.
+is_countable() { [ "${#1}" -le 9 ]; }
+
+is_readable() { [ -f "$1" ] && [ -r "$1" ]; }
 
 is_hex() {
     case $1 in
@@ -137,8 +144,8 @@ ok "the vkey is well formed: $name, id $id"
 
 # 3. The checkpoint: text up to the last empty line, then the lines of those who signed it.
 
-if [ ! -f checkpoint ] || [ -h checkpoint ]; then
-    miss "there is no file 'checkpoint'"
+if ! is_readable checkpoint || [ -h checkpoint ]; then
+    miss "there is no file 'checkpoint' that can be read"
     finish
 fi
 divider=$(sed -n '/^$/=' checkpoint | tail -n 1)
@@ -183,6 +190,10 @@ if ! is_number "$size" || [ "$size" = 0 ] || ! is_hash "$root"; then
     fail "checkpoint: size or root is not what a checkpoint has"
     finish
 fi
+if ! is_countable "$size"; then
+    miss "checkpoint: not every shell can count to $size"
+    finish
+fi
 ok "checkpoint of $size events signed by $name"
 
 # 4. The files: all that are listed are there and unaltered, and no other is.
@@ -211,40 +222,41 @@ is_listed() {
 check_files() {
     listed=$(cut -c67- SHA256SUMS)
     : >"$work/present"
-    while IFS= read -r line; do
-        path=${line#??????????????????????????????????????????????????????????????????}
-        digest=${line%"  $path"}
+    while IFS= read -r line || [ -n "$line" ]; do
+        file=${line#??????????????????????????????????????????????????????????????????}
+        digest=${line%"  $file"}
         if ! is_hex "$digest" || ! is_hash "$digest"; then fail "SHA256SUMS: this is no line of it: '$line'"; fi
-        case /$path/ in
-            */../* | */./* | *//*) fail "SHA256SUMS: '$path' leads out of the bundle"; continue ;;
+        case /$file/ in
+            */../* | */./* | *//*) fail "SHA256SUMS: '$file' leads out of the bundle"; continue ;;
         esac
-        if [ -f "$path" ]; then
+        if is_readable "$file"; then
             printf '%s\n' "$line" >>"$work/present"
         else
-            miss "$path is listed and is not there"
+            miss "$file is listed and is not there, or cannot be read"
         fi
     done <SHA256SUMS
     if [ -s "$work/present" ] && ! sha256sum -c "$work/present" >"$work/sums" 2>/dev/null; then
         sed -n 's/^\(.*\): FAILED.*/\1/p' "$work/sums" >"$work/altered"
-        while IFS= read -r path; do fail "$path is not what SHA256SUMS lists"; done <"$work/altered"
+        while IFS= read -r file; do fail "$file is not what SHA256SUMS lists"; done <"$work/altered"
         [ -s "$work/altered" ] || fail "SHA256SUMS: sha256sum does not read it"
     fi
     walk . '' >"$work/found"
-    while read -r kind path; do
-        [ "$kind" = file ] || fail "$path is a link"
-        [ "$path" = SHA256SUMS ] || is_listed "$path" || fail "$path is not listed in SHA256SUMS"
+    while IFS= read -r line; do
+        file=${line#* }
+        [ "${line%% *}" = file ] || fail "$file is a link"
+        [ "$file" = SHA256SUMS ] || is_listed "$file" || fail "'$file' is not listed in SHA256SUMS"
     done <"$work/found"
     sed -n 's/^ *"path": "\(.*\)",\{0,1\}$/\1/p' manifest.json >"$work/named"
-    while IFS= read -r path; do
-        is_listed "$path" || miss "$path is listed in manifest.json and not in SHA256SUMS"
+    while IFS= read -r file; do
+        is_listed "$file" || miss "$file is listed in manifest.json and not in SHA256SUMS"
     done <"$work/named"
     if [ "$failed$undecided" = 00 ]; then ok "the files are those that SHA256SUMS lists"; fi
 }
 
-if [ -f SHA256SUMS ] && [ -f manifest.json ]; then
+if is_readable SHA256SUMS && is_readable manifest.json; then
     check_files
 else
-    miss "SHA256SUMS or manifest.json is not there: whether files are missing cannot be told"
+    miss "SHA256SUMS or manifest.json is not there, or cannot be read: whether files are missing cannot be told"
 fi
 
 # 5. Sample form: each entry stands in the tree (RFC 9162, section 2.1.3.2).
@@ -263,7 +275,7 @@ check_entry() {
     [ "$(sed -n "${at}p" "$work/proof")" = "index $1" ] || { problem="its proof is of another index"; return 0; }
     [ "$(sha256sum <"$work/note")" = "$(sha256sum <checkpoint)" ] ||
         { problem="its proof leads to another checkpoint"; return 0; }
-    [ "$1" -lt "$size" ] || { problem="its index is outside the tree"; return 0; }
+    if ! is_countable "$1" || [ "$1" -ge "$size" ]; then problem="its index is outside the tree"; return 0; fi
     sed -n "$((at + 1)),\$p" "$work/proof" >"$work/hashes"
     first=$1
     second=$((size - 1))
@@ -303,8 +315,8 @@ if [ -d entries ]; then
         esac
         if ! is_number "$index"; then
             fail "$file is no entry"
-        elif [ ! -f "entries/$index.tlog-proof" ]; then
-            miss "entries/$index.tlog-proof is not there"
+        elif ! is_readable "$file" || ! is_readable "entries/$index.tlog-proof"; then
+            miss "$file or entries/$index.tlog-proof is not there, or cannot be read"
         else
             check_entry "$index"
             if [ -n "$problem" ]; then fail "entries/$index.json: $problem"; fi
@@ -342,8 +354,8 @@ bundle_hashes() {
 check_tile() {
     place=tile/$1/$(tile_number "$2")
     [ "$3" = 256 ] || place=$place.p/$3
-    if [ ! -f "$place" ]; then
-        miss "$place is not there"
+    if ! is_readable "$place"; then
+        miss "$place is not there, or cannot be read"
     else
         xxd -p -c 32 "$place" >"$work/tile"
         sed -n "$(($2 * 256 + 1)),$(($2 * 256 + $3))p" "$4" >"$work/due"
@@ -371,8 +383,8 @@ check_whole() {
         place=tile/entries/$(tile_number "$bundle")
         [ "$width" = 256 ] || place=$place.p/$width
         progress "entries $((bundle * 256)) of $size"
-        if [ ! -f "$place" ]; then
-            miss "$place is not there"
+        if ! is_readable "$place"; then
+            miss "$place is not there, or cannot be read"
             return 0
         elif ! bundle_hashes "$place" "$width" >>"$work/level"; then
             fail "$place does not hold $width entries"
