@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from ledger.application.bundle_manifest import SUMS
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.note import sign_note
 from tests.evidence.ledgers import Case, build
 from tests.tlog.keys import make_signer
 
-from .exports import FAILED, SUMS, UNDECIDED, VERIFIED, copy_of, export, need_shell, relist, run_shell
+from .exports import FAILED, UNDECIDED, VERIFIED, copy_of, export, need_shell, relist, run_shell
 
 SHELLS = ("dash", "bash --posix", "bash", "mksh", "busybox sh", "ksh", "yash", "posh", "zsh")
 pytestmark = pytest.mark.usefixtures("shell")
@@ -108,9 +109,7 @@ def test_a_file_whose_name_is_nearly_listed_is_refused(name: str, ledger: Case, 
     assert "is not listed in SHA256SUMS" in told.text
 
 
-def test_the_last_line_of_the_sums_counts_also_where_it_is_not_ended(
-    ledger: Case, whole: Path, tmp_path: Path
-) -> None:
+def test_the_last_line_of_the_sums_counts_also_where_it_is_not_ended(ledger: Case, whole: Path, tmp_path: Path) -> None:
     bundle = copy_of(whole, tmp_path / "bundle")
     lines = (bundle / SUMS).read_text(encoding="utf-8").splitlines()
     (bundle / SUMS).write_text("\n".join(lines), encoding="utf-8")
