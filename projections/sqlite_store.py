@@ -24,6 +24,7 @@ no right to write in the folder. Whoever can write this file can make a reader s
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -41,6 +42,7 @@ SCHEMA_VERSION = 5
 BUSY_SECONDS = 30.0
 # SQLite's own: in memory, on a nameless file once it is large.
 _OWN = ""
+_MADE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 CREATE = """
 CREATE TABLE tracking (id INTEGER PRIMARY KEY CHECK (id = 1), size INTEGER NOT NULL, leaf_hash BLOB,
@@ -115,8 +117,11 @@ def create_views(path: Path) -> sqlite3.Connection:
     """
     # SQLite would make it readable by all; whoever may list the folder may read what lies in it.
     shared = path.parent.stat().st_mode & 0o050 == 0o050  # noqa: PLR2004 # group, read and search
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640 if shared else 0o600))
-    _hand_to_owner(path)
+    descriptor = os.open(_own_link(path), _MADE, 0o640 if shared else 0o600)
+    try:
+        _hand_to_owner(descriptor, path.parent.stat())
+    finally:
+        os.close(descriptor)
     return _opened(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS))
 
 
@@ -317,8 +322,14 @@ def _header(views: sqlite3.Connection) -> tuple[int, int]:
     return application, schema
 
 
-def _hand_to_owner(path: Path) -> None:
-    if os.geteuid() == 0:
+def _own_link(path: Path) -> Path:
+    """Return what *path* leads to where it is a link of this user's own: anybody else's may lead anywhere."""
+    return path.parent / path.readlink() if path.is_symlink() and path.lstat().st_uid == os.geteuid() else path
+
+
+def _hand_to_owner(descriptor: int, folder: os.stat_result) -> None:
+    found = os.fstat(descriptor)
+    # A second name may be that of a file which the owner of the folder must not get.
+    if os.geteuid() == 0 and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
         # Else root's look at a user's ledger would leave a file that its owner cannot use.
-        folder = path.parent.stat()
-        os.chown(path, folder.st_uid, folder.st_gid)
+        os.fchown(descriptor, folder.st_uid, folder.st_gid)

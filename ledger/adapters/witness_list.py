@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NAME = r"[A-Za-z0-9._-]{1,60}"
 _QUORUM = rb"(?m)^[ \t]*quorum[ \t]"
+_SHARED_FOLDER = 0o050  # its group may list and search it
+_SHARED_FILE, _OWN_FILE = 0o640, 0o600
 
 
 class WitnessNameError(UsageError):
@@ -141,7 +143,7 @@ class WitnessList:
         # A name is used after its definition only, and the quorum line uses names.
         changed = re.sub(_QUORUM, lambda found: line + found.group(), text, count=1)
         parse_policy(changed)
-        replace_file(self.path, changed, mode=0o600)
+        replace_file(self.path, changed, mode=self._new_mode() if found is None else None)
         return True
 
     def remove(self, name: str) -> None:
@@ -162,7 +164,11 @@ class WitnessList:
             parse_policy(changed)
         except PolicyError as exc:
             raise WitnessNeededError(name, self.path) from exc
-        replace_file(self.path, changed, mode=0o600)
+        replace_file(self.path, changed)
+
+    def _new_mode(self) -> int:
+        # Whoever may read the ledger needs the witnesses to judge it.
+        return _SHARED_FILE if self.path.parent.stat().st_mode & _SHARED_FOLDER == _SHARED_FOLDER else _OWN_FILE
 
     def _text(self) -> bytes | None:
         try:

@@ -30,6 +30,10 @@ def watched(lab: Lab, witness: RunningWitness) -> Lab:
     return lab
 
 
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
 def set_policy(host: Lab, *lines: str) -> None:
     (host.ledger / "config.toml").write_text("\n".join(["[policy]", *lines]) + "\n")
 
@@ -296,6 +300,23 @@ def test_what_is_no_witness_is_not_added(
 
     assert answer.code == 1
     assert not (lab.ledger / "witnesses").exists()
+
+
+def test_whoever_may_read_the_ledger_may_read_its_witnesses(lab: Lab, witness: RunningWitness) -> None:
+    """Else a member of the ledger's group could not judge it any more once a witness was named."""
+    listed = lab.ledger / "witnesses"
+    named = ("witness", "add", "w1", str(witness.vkey), witness.url)
+    lab.run(*named)
+    alone = mode_of(listed)
+    listed.unlink()
+    lab.ledger.chmod(0o2750)
+
+    lab.run(*named)
+    shared = mode_of(listed)
+    listed.chmod(0o644)
+    lab.run("witness", "remove", "w1")
+
+    assert (alone, shared, mode_of(listed)) == (0o600, 0o640, 0o644)
 
 
 def test_another_key_under_a_known_name_is_refused(watched: Lab, witness: RunningWitness) -> None:

@@ -399,6 +399,25 @@ def test_a_ledger_of_a_group_is_readable_for_it(trial: Lab) -> None:
     assert trial.run("init", "--root", str(trial.root)).code == 1
 
 
+def test_what_a_link_in_the_ledger_leads_to_is_not_given_to_the_group(trial: Lab, tmp_path: Path) -> None:
+    """Root may run it, on the ledger of a user with a group of that user's choice."""
+    import grp  # noqa: PLC0415 # one test more asks for a group
+
+    (trial.ledger / "config.toml").write_text(f'group = "{grp.getgrgid(os.getgid()).gr_name}"\n')
+    linked, named = tmp_path / "linked", tmp_path / "named"
+    (trial.ledger / "log.vkey").rename(linked)
+    (trial.ledger / "log.vkey").symlink_to(linked)
+    (trial.ledger / "views.db").unlink()
+    named.touch()
+    (trial.ledger / "views.db").hardlink_to(named)
+    for secret in (linked, named):
+        secret.chmod(0o600)
+
+    assert trial.run("init", "--root", str(trial.root)).code == 0
+
+    assert [secret.stat().st_mode & 0o777 for secret in (linked, named)] == [0o600, 0o600]
+
+
 def test_show_tells_each_check_with_its_fact_and_the_place_in_the_log(trial: Lab) -> None:
     text = trial.run("show", "3").out
 

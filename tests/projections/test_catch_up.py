@@ -200,6 +200,37 @@ def test_a_view_made_by_root_belongs_to_the_owner_of_the_folder(tmp_path: Path) 
     assert (folder / "views.db").stat().st_uid == owner
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_root_gives_nothing_away_that_a_link_of_the_owner_leads_to(tmp_path: Path, *, there: bool) -> None:
+    """Else a look of root's at a user's ledger hands that user any file of the host."""
+    folder, theirs = make_ledger(tmp_path / "ledger", LOG), 65534 if os.geteuid() == 0 else os.geteuid()
+    secret = tmp_path / "secret"
+    if there:
+        secret.write_bytes(b"root's own")
+    (folder / "views.db").symlink_to(secret)
+    for path in (folder, folder / "views.db"):
+        os.chown(path, theirs, -1, follow_symlinks=False)
+
+    seen = read_folder(folder, everything)
+
+    assert seen == afresh(tmp_path)
+    if os.geteuid() == 0:
+        assert secret.exists() is there
+    assert not there or (secret.read_bytes(), secret.stat().st_uid) == (b"root's own", os.geteuid())
+
+
+def test_root_gives_nothing_away_that_has_another_name(tmp_path: Path) -> None:
+    folder = make_ledger(tmp_path / "ledger", LOG)
+    secret = tmp_path / "secret"
+    secret.touch()
+    (folder / "views.db").hardlink_to(secret)
+    os.chown(folder, 65534 if os.geteuid() == 0 else os.geteuid(), -1)
+
+    read_folder(folder, everything)
+
+    assert secret.stat().st_uid == os.geteuid()
+
+
 def test_two_processes_that_catch_up_at_once_fold_every_event_once(tmp_path: Path) -> None:
     log = played([Move(n % 2, n % 10, n % 4, 3 + n % 3, 1000) for n in range(150)])
     folder = make_ledger(tmp_path / "ledger", log)
