@@ -13,6 +13,7 @@ from ledger.adapters.erlang_terms import Term
 from ledger.adapters.installation import Installation
 from ledger.domain.package_facts import PackageFacts, PackageForm
 from ledger.domain.reason import Reason, Rule
+from ledger.domain.vendor_scripts import WIPING, wipes_releases
 from ledger.domain.version import Vsn
 
 _ESCRIPT = "install_upgrade.escript"
@@ -42,14 +43,14 @@ def script_vsn(files: Installation) -> str:
 
 def fault_of_script(files: Installation) -> Reason | None:
     """Return what is wrong with the script in place: it tests wrongly whether a release is unpacked (otp.md 6.3)."""
-    vsn = script_vsn(files)
-    if not _clobbers(Vsn.known(vsn)):
+    vsn = Vsn.known(script_vsn(files))
+    if vsn is None or not wipes_releases(vsn):
         return None
     return Reason(
         Rule.STATUS,
         f"EMQX's script of {vsn} would damage RELEASES",
-        "from 4.4.2 to 4.4.14, and from 4.3.13, installing an unpacked release writes RELEASES with that release "
-        "alone, and no command of bin/emqx reaches the node afterwards",
+        f"in {WIPING}, installing an unpacked release writes RELEASES with that release alone, "
+        "and no command of bin/emqx reaches the node afterwards",
         _OTHERWISE,
     )
 
@@ -130,13 +131,6 @@ def _hashes(term: Term) -> dict[str, int]:
             case _:
                 raise ExpressionError("its list of settings is not as expected")
     return found
-
-
-def _clobbers(vsn: Vsn | None) -> bool:
-    if vsn is None:
-        return False
-    release = (vsn.major, vsn.minor, vsn.patch)
-    return (4, 4, 2) <= release <= (4, 4, 14) or (4, 3, 13) <= release < (4, 4, 0)
 
 
 def _content(path: Path) -> bytes | None:

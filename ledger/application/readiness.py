@@ -10,18 +10,16 @@ from enum import StrEnum
 from ledger.application.reconcile import unrecorded
 from ledger.application.standing_alarm import EXPLAIN, StandingAlarm
 from ledger.dataclass import dataclass, field
+from ledger.domain.compatibility import SPACE_FACTOR
 from ledger.domain.envelope import ClockReading
 from ledger.domain.forecast import restart_forecast
 from ledger.domain.observation import Observation
 from ledger.domain.releases import NodeReleases
 from ledger.domain.tables import Tables
+from ledger.domain.vendor_scripts import WIPING, wipes_releases
 from ledger.domain.version import Vsn
 
-_SPACE_FACTOR = 3
-# otp.md 6.3 and 8: the test for start.boot was wrong in these, so a repeated unpack wipes RELEASES.
-_WIPES_FROM, _WIPES_TO = Vsn(4, 4, 2), Vsn(4, 4, 14)
 _SHOWN = 5
-_FILES = ("RELEASES", "start_erl.data", "emqx_vars", "boot files", "restart")
 _RECORD = "`release-ledger check --record` records it; the next change does too"
 
 
@@ -140,12 +138,10 @@ def ledger_points(keeping: Keeping, clocks: Clocks) -> Iterator[Point]:
 def _seen_points(node: NodeReleases, seen: Observation) -> Iterator[Point]:
     differences = tuple(unrecorded(node, seen))
     running = f"{seen.tables.running or 'nothing'} runs, {seen.booted} booted, started {seen.run.started_at}"
-    others = [text for text in differences if not text.startswith(tuple(f"{name}:" for name in _FILES))]
+    shown_files = _shown_files(seen.tables)
+    others = [text for text in differences if not text.startswith(tuple(f"{name}:" for name in shown_files))]
     yield Point("node", running, *((Verdict.DIFFERS, f"{'; '.join(others)}; {_RECORD}") if others else ()))
-    recorded, found = node.tables, seen.tables
-    if seen.run != node.run:
-        recorded = recorded.restarted()
-    for name, shown in _shown_files(found).items():
+    for name, shown in shown_files.items():
         told = next((text for text in differences if text.startswith(f"{name}:")), "")
         unread = next((text for text in seen.problems if name in text), "")
         if unread:
@@ -154,10 +150,10 @@ def _seen_points(node: NodeReleases, seen: Observation) -> Iterator[Point]:
             yield Point(name, shown, Verdict.DIFFERS, f"{told.partition(': ')[2]}; {_RECORD}")
         else:
             yield Point(name, shown)
-    agree = found.boot_files_agree() and not seen.problems
+    agree = seen.tables.boot_files_agree() and not seen.problems
     value = "agree on what is permanent" if agree else "disagree on what is permanent"
     yield Point("boot files", value, *(() if agree else (Verdict.FAULT, "run `release-ledger recover`")))
-    yield _restart(found)
+    yield _restart(seen.tables)
 
 
 def _shown_files(found: Tables) -> dict[str, str]:
@@ -190,7 +186,7 @@ def _disk_points(disk: Disk) -> Iterator[Point]:
         yield Point("owners", named, Verdict.FAULT, f"`chown -R {disk.owner}` them, or run as {disk.owner}")
     else:
         yield Point("owners", f"all of {disk.owner}")
-    tight = disk.free_bytes < _SPACE_FACTOR * disk.largest_package
+    tight = disk.free_bytes < SPACE_FACTOR * disk.largest_package
     value = f"{disk.free_bytes} bytes free, the largest package has {disk.largest_package}"
     yield Point("space", value, *((Verdict.WARN, "free space before the next unpacking") if tight else ()))
     yield _script(disk.script)
@@ -200,9 +196,9 @@ def _script(script: str | None) -> Point:
     vsn = Vsn.known(script)
     if vsn is None:
         return Point("scripts", "of no release that is here", Verdict.WARN, "compare bin/ with the package that runs")
-    if _WIPES_FROM <= vsn <= _WIPES_TO:
+    if wipes_releases(vsn):
         hint = "never repeat its `unpack`, nor install what is unpacked, with bin/emqx itself; use release-ledger"
-        fault = f"of {vsn}: a repeated unpack through bin/emqx wipes RELEASES (4.4.2 to 4.4.14)"
+        fault = f"of {vsn}: a repeated unpack through bin/emqx wipes RELEASES ({WIPING})"
         return Point("scripts", fault, Verdict.WARN, hint)
     return Point("scripts", f"of {vsn}")
 

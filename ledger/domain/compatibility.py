@@ -34,7 +34,8 @@ OVERRIDABLE = frozenset(
 _FIRST_HOT_UPGRADE = (4, 2)
 _LAST_MAJOR = 4
 _NEVER = ("windows", "macos")
-_SPACE_FACTOR = 3
+SPACE_FACTOR = 3
+"""How many times the size of a release is wanted free before it is unpacked."""
 
 
 class Finding(NamedTuple):
@@ -208,9 +209,9 @@ def _owner(s: Situation) -> Iterator[Finding]:
 def _space(s: Situation) -> Iterator[Finding]:
     if s.package is None or s.free_bytes is None:
         return
-    needed = _SPACE_FACTOR * s.package.unpacked_bytes
+    needed = SPACE_FACTOR * s.package.unpacked_bytes
     if s.free_bytes < needed:
-        fact = f"{needed} bytes are wanted ({_SPACE_FACTOR} times the unpacked size), {s.free_bytes} are free"
+        fact = f"{needed} bytes are wanted ({SPACE_FACTOR} times the unpacked size), {s.free_bytes} are free"
         hint = "free space under the installation; `--allow space` overrides with a reason"
         yield Finding(Reason(Rule.SPACE, "there is too little free space", fact, hint))
 

@@ -88,10 +88,12 @@ def test_a_node_that_would_not_boot_is_a_fault() -> None:
         (replace(DISK, script="4.4.2"), "scripts", Verdict.WARN),
         (replace(DISK, script="4.4.14"), "scripts", Verdict.WARN),
         (replace(DISK, script="4.4.15"), "scripts", Verdict.OK),
+        (replace(DISK, script="4.3.12"), "scripts", Verdict.OK),
+        (replace(DISK, script="4.3.13"), "scripts", Verdict.WARN),
     ],
 )
 def test_the_disk_is_judged_by_its_facts(disk: Disk, name: str, verdict: Verdict) -> None:
-    """otp.md 8: the scripts of 4.4.2 to 4.4.14 wipe RELEASES."""
+    """otp.md 8: the scripts of 4.4.2 to 4.4.14, and of 4.3.13 and later 4.3, wipe RELEASES."""
     assert points_of(Sight(seen=seen(NODE.tables), disk=disk))[name].verdict is verdict
 
 
