@@ -289,11 +289,12 @@ def verify(
     guarded: bool,
     level: "Level | None",
     since: "HeldNote | None",
+    last: bool = False,
     progress: Callable[[int, int], None],
 ) -> "AuditReport":
-    """Return the report on the record at *path*; *guarded* asks for the tip guard of a ledger.
+    """Return the report on the record at *path*; *guarded* asks for the tip guard, *last* is as in ``Asked``.
 
-    Raises: PartMissingError, PartWrongError.
+    Raises: PartMissingError, PartWrongError, NoLastNoteError.
     """
     from ledger.adapters import audit_place  # noqa: PLC0415 # as the module says
     from ledger.application.audit import Asked  # noqa: PLC0415 # as above
@@ -302,9 +303,8 @@ def verify(
     for _ in range(_ROUNDS):
         guard = audit_place.own_guard(path) if guarded else None
         trust = audit_place.trusting(policy, held=held, guard=guard)
-        report = audit_place.verify_path(
-            audit_place.Task(path=path, trust=trust, asked=Asked(level=level, since=since, progress=progress))
-        )
+        asked = Asked(level=level, since=since, last=last, progress=progress)
+        report = audit_place.verify_path(audit_place.Task(path=path, trust=trust, asked=asked))
         if guard is None or guard == audit_place.own_guard(path):
             break
     return report

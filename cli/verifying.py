@@ -15,7 +15,6 @@ from cli import bootstrap
 from cli.plain_text import plain
 from cli.session import Session
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
-from ledger.application.audit_source import HeldNote
 from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError, EvidenceError, UsageError
 from ledger.tlog.policy import Log, Policy
@@ -60,17 +59,6 @@ class TwoTrustsError(UsageError):
     def __init__(self) -> None:
         super().__init__(
             "--vkey and --policy are both given", fact="a policy names its keys itself", hint="leave one of them away"
-        )
-
-
-class NoLastNoteError(UsageError):
-    """There is no last note to begin at."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "--since last has nothing to begin at",
-            fact="no --state was given, or it has seen nothing of this log",
-            hint="verify once without --since; with --state it is remembered",
         )
 
 
@@ -119,11 +107,13 @@ def verify_asked(asked: Asked, session: Session) -> int:
     _check_outside(asked, path)
     policy = _policy(asked, path, own=own)
     state = bootstrap.auditor_state(Path(asked.state)) if asked.state else None
-    remembered = [state.held(log.vkey.name) for log in policy.logs] if state and policy else []
+    origins = dict.fromkeys(log.vkey.name for log in policy.logs) if state and policy else ()
+    remembered = [state.held(origin) for origin in origins] if state else []
     memory = tuple(note for note in remembered if note is not None)
     anchored = bootstrap.anchored_notes(session.settings, policy) if own and policy else ()
     held = (*memory, *map(bootstrap.kept_note, map(Path, asked.held)), *anchored)
-    since = _since(asked.since, memory)
+    last = asked.since == "last"
+    since = bootstrap.kept_note(Path(asked.since)) if asked.since is not None and not last else None
     level = None if asked.level is None else Level(asked.level)
     report = bootstrap.verify(
         path,
@@ -132,6 +122,7 @@ def verify_asked(asked: Asked, session: Session) -> int:
         guarded=own or bootstrap.has_guard(path),
         level=level,
         since=since,
+        last=last,
         progress=session.terminal.progress,
     )
     session.terminal.write(_json(report) if session.json else _text(report, own=own and not _brings_trust(asked)))
@@ -182,16 +173,6 @@ def _policy(asked: Asked, path: Path, *, own: bool) -> Policy | None:
         return parse_policy(Path(asked.policy).read_bytes())
     except OSError as exc:
         raise UnreadablePolicyError(asked.policy, exc) from exc
-
-
-def _since(text: str | None, memory: tuple[HeldNote, ...]) -> HeldNote | None:
-    if text is None:
-        return None
-    if text != "last":
-        return bootstrap.kept_note(Path(text))
-    if not memory:
-        raise NoLastNoteError
-    return memory[0]
 
 
 def _text(report: AuditReport, *, own: bool) -> str:

@@ -24,12 +24,12 @@ def notes_in_files(settings: Sequence[str], *, policy: Policy) -> Iterator[HeldN
     files = [Path(setting.removeprefix(_FILE)) for setting in settings if setting.startswith(_FILE)]
     for origin in dict.fromkeys(log.vkey.name for log in policy.logs):
         keys = ListedKeys([log.vkey for log in policy.logs if log.vkey.name == origin])
-        yield from (_last_note(FileAnchor(file, keys)) for file in files)
+        yield from (_last_note(FileAnchor(file, keys), origin) for file in files)
 
 
-def _last_note(anchor: FileAnchor) -> HeldNote:
+def _last_note(anchor: FileAnchor, origin: str) -> HeldNote:
     try:
         note, lost = anchor.last_note(), "it holds no note that this log signed"
     except (HolderFileError, ValueError) as exc:
         note, lost = None, f"it cannot be read: {exc.fact if isinstance(exc, HolderFileError) else exc}"
-    return HeldNote(anchor.name, note or b"", lost=None if note else lost)
+    return HeldNote(anchor.name, note or b"", lost=None if note else lost, log=origin)

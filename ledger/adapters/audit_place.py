@@ -80,7 +80,7 @@ def verify_path(task: Task) -> AuditReport:
     with open_files(task.path) as files:
         source = bundle_source(files) if is_bundle(files) else foreign_source(files)
         if isinstance(source, BundleSample):
-            if task.asked.since is not None:
+            if task.asked.since is not None or task.asked.last:
                 raise SinceSampleError(task.path)
             return verify_sample(source, trust=task.trust, level=task.asked.level)
         return verify_log(source, trust=task.trust, asked=task.asked)

@@ -30,7 +30,7 @@ class AuditState:
     def held(self, origin: str) -> HeldNote | None:
         """Return the last verified note of *origin*, None at first contact."""
         note = dict(self.notes).get(origin)
-        return None if note is None else HeldNote(f"the state file {self.path}", note)
+        return None if note is None else HeldNote(f"the state file {self.path}", note, log=origin)
 
     def keep(self, note: bytes) -> None:
         """Remember *note*, which was verified, in the place of the earlier one of its log.

@@ -40,11 +40,13 @@ class Asked:
     """What one audit is asked for.
 
     *level* is the highest level, None for all that the trust gives the means for; *since* the
-    note where an incremental audit begins; *spread* what walks a long log in several processes.
+    note where an incremental audit begins, *last* that it is the one that is remembered of the log; *spread* what
+    walks a long log in several processes.
     """
 
     level: Level | None = None
     since: HeldNote | None = None
+    last: bool = False
     progress: Progress | None = None
     spread: Spread | None = None
 

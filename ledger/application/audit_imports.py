@@ -5,7 +5,8 @@ from them, and must have the root of each of its checkpoints that was carried al
 that the import names, and of the notes that others had signed. Its events stand in their order
 and without a gap, in the streams that they say, and keep the rules of form. Where the verifier's
 own policy names the other log, its keys must have signed; else the keys that the import recorded
-must have, and the report says that these are nobody's but the importer's word.
+must have, and the report says that these are nobody's but the importer's word. What the verifier
+remembers of the other log is held against the tree as well.
 
 A log that was imported may itself hold imports: they are checked in the same way, one level down.
 """
@@ -131,6 +132,8 @@ class _Other:
         self._keys: tuple[Vkey, ...] = ()
         self._held = 0
         self._unchecked = 0
+        remembered = (note for note in trust.elsewhere if note.log == origin and note.lost is None)
+        self._remembered = tuple(self._owed(note.name, note.data, signed=False) for note in remembered)
 
     def announce(self, index: int, event: LedgerImported) -> None:
         """Begin a run: what is to come, and what that will be held against."""
@@ -181,6 +184,10 @@ class _Other:
         yield f"{told}, under the key {listed}: {by}"
         if size < run.tree_size:
             yield f"the import of {self._origin} is not finished: {size} of {run.tree_size} events are there"
+        for due in self._remembered:
+            seen = due.checkpoint.size
+            beyond = f"holds size {seen} of {self._origin}, of which {size} are there: the rest is not compared"
+            yield f"{due.name} {beyond if seen > size else f'is continued by the import, from size {seen} on'}"
         if self._unchecked:
             yield f"{self._unchecked} notes that others signed of {self._origin} are of sizes whose tree is not known"
         for remark in self._inner.remarks():

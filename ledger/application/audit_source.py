@@ -38,13 +38,15 @@ class PartWrongError(EvidenceError):
 class HeldNote:
     """A signed note that was kept somewhere: *name* says where; *outside* that it was kept elsewhere.
 
-    *lost* says why it cannot be read, where it should be there.
+    *lost* says why it cannot be read, where it should be there. *log* is the origin of the one log that it
+    counts for, where many are kept in one place; None has it count for whatever is verified.
     """
 
     name: str
     data: bytes
     outside: bool = True
     lost: str | None = None
+    log: str | None = None
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,22 @@ class Trust:
     """The means of one audit.
 
     *held* are notes that were kept outside the record: the auditor's own and those of other
-    holders. *guard* is None where no tip guard is expected, as for a copy of a ledger.
+    holders. *guard* is None where no tip guard is expected, as for a copy of a ledger. *elsewhere* are
+    notes of logs other than the one that is verified, which may have been imported into it.
     """
 
     policy: Policy | None = None
     primitives: Mapping[KeyType, VerifyPrimitive] = field(default_factory=dict)
     held: tuple[HeldNote, ...] = ()
     guard: Guard | None = None
+    elsewhere: tuple[HeldNote, ...] = ()
+
+    def of_log(self, origin: str | None) -> "Trust":
+        """Return the means of verifying the log *origin*: what was remembered of others says nothing of it."""
+        if origin is None:
+            return self
+        other = tuple(note for note in self.held if note.log not in {None, origin})
+        return replace(self, held=tuple(note for note in self.held if note not in other), elsewhere=other)
 
     @cached_property
     def _without_quorum(self) -> Policy | None:

@@ -7,18 +7,36 @@ from ledger.application.audit_disclosures import read_disclosures
 from ledger.application.audit_imports import ImportCheck
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_sample import audit_sample
-from ledger.application.audit_source import LogSource, SampleSource
-from ledger.application.audit_trust import Trust
+from ledger.application.audit_source import LogSource, PartMissingError, PartWrongError, SampleSource
+from ledger.application.audit_trust import Trust, read_unsigned
 from ledger.application.leaf_form import LeafReader
 from ledger.application.meaning import read_meaning
 from ledger.dataclass import replace
+from ledger.errors import UsageError
+from ledger.tlog.notation import FormatError
 
 _PARTIAL = "the meaning of the events was not checked: it needs the whole log"
+_EVERY_SIZE = -1
+
+
+class NoLastNoteError(UsageError):
+    """There is no last note to begin at."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--since last has nothing to begin at",
+            fact="no --state was given, or it has seen nothing of this log",
+            hint="verify once without --since; with --state it is remembered",
+        )
 
 
 def verify_log(source: LogSource, *, trust: Trust, asked: Asked | None = None) -> AuditReport:
-    """Return what the verification of a whole log comes to; no level asks for all that can be shown."""
-    asked = asked or Asked()
+    """Return what the verification of a whole log comes to; no level asks for all that can be shown.
+
+    Raises: NoLastNoteError.
+    """
+    trust = trust.of_log(_origin_of(source))
+    asked = _begun(asked or Asked(), trust)
     level = asked.level
     native = source.nature.native
     read = LeafReader() if native else None
@@ -34,6 +52,32 @@ def verify_log(source: LogSource, *, trust: Trust, asked: Asked | None = None) -
     return _with_disclosures(report, source) if native else report
 
 
+def _origin_of(source: LogSource) -> str | None:
+    """Return the log that a record says it is, None where it does not say so: then the audit tells why."""
+    try:
+        note = next(source.checkpoints(_EVERY_SIZE), None)
+        return None if note is None else read_unsigned(note[1]).origin
+    except (PartMissingError, PartWrongError, FormatError):
+        return None
+
+
+def _origin_of_sample(source: SampleSource) -> str | None:
+    try:
+        return read_unsigned(source.checkpoint()).origin
+    except (PartMissingError, PartWrongError, FormatError):
+        return None
+
+
+def _begun(asked: Asked, trust: Trust) -> Asked:
+    """Return *asked* with the note where the audit begins."""
+    if not asked.last:
+        return asked
+    remembered = [note for note in trust.held if note.log is not None]
+    if not remembered:
+        raise NoLastNoteError
+    return replace(asked, since=remembered[0])
+
+
 def _is_shared(report: AuditReport, source: LogSource, trust: Trust) -> bool:
     """Tell whether several hosts sign the log: by where it lies, or by the policy, where it is a copy."""
     logs = trust.policy.logs if trust.policy else ()
@@ -42,7 +86,7 @@ def _is_shared(report: AuditReport, source: LogSource, trust: Trust) -> bool:
 
 def verify_sample(source: SampleSource, *, trust: Trust, level: Level | None = None) -> AuditReport:
     """Return what the verification of a sample comes to."""
-    report = audit_sample(source, trust=trust, read=LeafReader(), level=level)
+    report = audit_sample(source, trust=trust.of_log(_origin_of_sample(source)), read=LeafReader(), level=level)
     if report.verdict is Verdict.FAILED or (level is not None and level < Level.MEANING):
         return report
     report = _without_meaning(report, asked=level is Level.MEANING)

@@ -21,7 +21,8 @@ from ledger.adapters.import_source import open_original
 from ledger.adapters.keys import LogKey
 from ledger.adapters.ledger_folder import LedgerFolder, create_folder
 from ledger.adapters.moved_ledger import LedgerMovedError
-from ledger.application.audit_report import AuditReport, Verdict
+from ledger.application.audit_report import AuditReport, Level, Verdict
+from ledger.application.audit_source import HeldNote
 from ledger.application.importing import Import
 from ledger.application.record_ports import Disclosure
 from ledger.application.release_ledger import ReleaseLedger
@@ -184,6 +185,49 @@ def test_a_key_of_the_policy_is_said_to_be_one(case: Case) -> None:
 
     assert report.verdict is Verdict.VERIFIED
     assert any("under the key of the policy" in remark for remark in report.remarks)
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (EVENTS, "the state file is continued by the import, from size 11 on"),
+        (4, "the state file is continued by the import, from size 4 on"),
+        (EVENTS + 1, f"the state file holds size 12 of {OTHER}, of which 11 are there: the rest is not compared"),
+    ],
+)
+def test_what_the_auditor_saw_of_the_original_is_held_against_the_import(
+    seen: int, told: str, case: Case, tmp_path: Path
+) -> None:
+    """Who followed a ledger before it moved goes on with its memory."""
+    case.held = (remembered(tmp_path, seen),)
+
+    report = case.verify()
+
+    assert report.verdict is Verdict.VERIFIED
+    assert told in report.remarks
+    assert Level.HISTORY not in report.asked
+
+
+def test_an_original_of_another_history_than_the_auditor_saw_is_refused(case: Case) -> None:
+    """Row 6, for a log that was imported."""
+    note = sign_note(Checkpoint(OTHER, 4, bytes(32)).encode(), signers=(STRANGER,))
+    case.held = (HeldNote("the state file", note, log=OTHER),)
+
+    report = case.verify()
+
+    assert (report.verdict, report.reason.where if report.reason else "") == (Verdict.FAILED, "event 4")
+    assert f"the state file, of 4 events of {OTHER}, has another root" in report.words
+
+
+def remembered(tmp_path: Path, size: int) -> HeldNote:
+    """Return a note of the original, or one that is said to be of a later one."""
+    if size > EVENTS:
+        return HeldNote(
+            "the state file", sign_note(Checkpoint(OTHER, size, bytes(32)).encode(), signers=(STRANGER,)), log=OTHER
+        )
+    with closing(sqlite3.connect(tmp_path / "source/ledger.db")) as connection:
+        ((note,),) = connection.execute("SELECT note FROM log_checkpoint WHERE size = ?", (size,)).fetchall()
+    return HeldNote("the state file", note, log=OTHER)
 
 
 def test_an_import_that_is_cut_is_said_to_be_unfinished(case: Case) -> None:
