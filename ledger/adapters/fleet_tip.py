@@ -25,11 +25,9 @@ from ledger.adapters.refill import HeldBack, loss_of, newest_note, record_at, re
 from ledger.adapters.signatures import PRIMITIVES
 from ledger.adapters.tip_desk import TipDesk
 from ledger.adapters.tip_guard import (
-    TipDamagedError,
-    TipForeignError,
+    TipDoubtedError,
     TipGuard,
     TipLostError,
-    TipPassedError,
 )
 from ledger.application.audit_source import LogSource
 from ledger.application.audit_walk import SourceTiles
@@ -42,7 +40,6 @@ from ledger.application.refill import (
     RefillOvertakenError,
     lost_commits,
 )
-from ledger.domain.ledger_events import GuardFound
 from ledger.tlog.checkpoint import Checkpoint, OpenedCheckpoint
 from ledger.tlog.merkle import hash_leaf
 from ledger.tlog.note import Note, SignatureError
@@ -65,7 +62,7 @@ class FleetTipDesk(TipDesk):
         Raises: TipRollbackError, TipRewrittenError, TipKeyError, CheckpointDiffersError; GuardAccessError; the errors
         of the key and of reaching the server; SignatureError, FormatError.
         """
-        places, guarded = self._host, None
+        places = self._host
         held = places.guard.read()
         with reached(places.address) as connection, connection.transaction(), connection.cursor() as c:
             c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -76,18 +73,9 @@ class FleetTipDesk(TipDesk):
             tip = tree.open(head.note, c)
             try:
                 tree.check(head, c)
-            except TipLostError:
-                found = GuardFound.MISSING
-            except TipDamagedError:
-                found = GuardFound.DAMAGED
-            except TipForeignError:
-                found = GuardFound.FOREIGN
-            except TipPassedError as exc:
-                found, guarded = GuardFound.PASSED, exc.guarded
-            else:
-                return None
-        place = places.tip / "tip"
-        return DoubtfulTip(found=found, newest=head.note, tip=tip, held=held, guarded=guarded, place=place)
+            except TipDoubtedError as exc:
+                return exc.about(tip, newest=head.note, held=held, place=places.tip / "tip")
+        return None
 
     def refill(self, source: str, *, wait: float) -> Refilled:
         """Put back what was lost, from the bundle at *source* or the replica whose address it is.

@@ -21,16 +21,14 @@ from ledger.adapters.ledger_folder import LedgerFolder, open_folder
 from ledger.adapters.refill import refill
 from ledger.adapters.tip_guard import (
     Tip,
-    TipDamagedError,
-    TipForeignError,
-    TipPassedError,
+    TipDoubtedError,
+    TipLostError,
     judge_tip,
     open_guard,
 )
 from ledger.application.audit_walk import SourceTiles
 from ledger.application.doubtful_tip import DoubtfulTip
 from ledger.application.refill import Refilled
-from ledger.domain.ledger_events import GuardFound
 from ledger.tlog.checkpoint import open_checkpoint
 from ledger.tlog.tiled_tree import root_of_size
 
@@ -58,22 +56,15 @@ class TipDesk:
             newest = _newest(source)
             if newest is None:
                 return None
-            tip, guarded = open_checkpoint(newest, logs=(key,)).checkpoint, None
-            found = GuardFound.MISSING
-            if held is not None:
-                try:
-                    guard = open_guard(held, log=key)
-                    judge_tip(guard, _tip_of(source, tip.size, guard.size))
-                except TipDamagedError:
-                    found = GuardFound.DAMAGED
-                except TipForeignError:
-                    found = GuardFound.FOREIGN
-                except TipPassedError as exc:
-                    found, guarded = GuardFound.PASSED, exc.guarded
-                else:
-                    return None
-        place = places.tip / "tip"
-        return DoubtfulTip(found=found, newest=newest, tip=tip, held=held, guarded=guarded, place=place)
+            tip = open_checkpoint(newest, logs=(key,)).checkpoint
+            try:
+                if held is None:
+                    raise TipLostError(tip.size)
+                guard = open_guard(held, log=key)
+                judge_tip(guard, _tip_of(source, tip.size, guard.size))
+            except TipDoubtedError as exc:
+                return exc.about(tip, newest=newest, held=held, place=places.tip / "tip")
+        return None
 
     def refill(self, source: str, *, wait: float) -> Refilled:
         """Put back what was lost, from the bundle or the copy at *source*.

@@ -13,6 +13,7 @@ from ledger.adapters.durable import replace_file
 from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.application.doubtful_tip import DoubtfulTip, TipMovedError
 from ledger.dataclass import dataclass
+from ledger.domain.ledger_events import GuardFound
 from ledger.errors import EvidenceError, FailedError, UsageError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.notation import FormatError
@@ -56,67 +57,78 @@ class TipRewrittenError(TipError):
         self.size = size
 
 
-class TipPassedError(TipError):
-    """Something appended without the guard: nothing can be said until all is verified."""
+class TipDoubtedError(TipError):
+    """The guard does not vouch for the database, nor speak against it; *found* is what there is of a guard."""
 
     kind = "undecided"
+    found: GuardFound
+    guarded: int | None = None
+
+    def __init__(self, message: str, *, fact: str) -> None:
+        super().__init__(message, fact=fact, hint=_ACCEPT)
+
+    def about(self, tip: Checkpoint, *, newest: bytes, held: bytes | None, place: Path) -> DoubtfulTip:
+        """Return what is in doubt: that the note *newest* of *tip* is the end, where *held* lies in *place*."""
+        return DoubtfulTip(found=self.found, newest=newest, tip=tip, held=held, guarded=self.guarded, place=place)
+
+
+class TipPassedError(TipDoubtedError):
+    """Something appended without the guard: nothing can be said until all is verified."""
+
+    found = GuardFound.PASSED
 
     def __init__(self, guarded: int, *, stored: int) -> None:
         super().__init__(
             "the ledger was appended to without its tip guard",
             fact=f"the guard holds {guarded} events, the database has {stored}, by more than one commit",
-            hint=_ACCEPT,
         )
         self.guarded, self.stored = guarded, stored
 
 
-class TipLostError(TipError):
+class TipLostError(TipDoubtedError):
     """There are events, but no guard."""
 
-    kind = "undecided"
+    found = GuardFound.MISSING
 
     def __init__(self, stored: int) -> None:
         super().__init__(
             "the tip guard of the ledger is missing",
             fact=f"the database has {stored} events, and nothing outside of it says how many there were",
-            hint=_ACCEPT,
         )
         self.stored = stored
 
 
-class TipFolderLostError(TipError):
+class TipFolderLostError(TipDoubtedError):
     """The folder of the tip guard is gone."""
 
-    kind = "undecided"
+    found = GuardFound.MISSING
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
             "the tip guard of the ledger is missing",
             fact=f"there is no folder {folder}, and nothing else says how many events there were",
-            hint=_ACCEPT,
         )
         self.folder = folder
 
 
-class TipDamagedError(TipError):
+class TipDamagedError(TipDoubtedError):
     """What lies in the place of the guard is no note that this ledger's key signed."""
 
-    kind = "undecided"
+    found = GuardFound.DAMAGED
 
     def __init__(self, fact: str) -> None:
-        super().__init__("the tip guard of the ledger is damaged", fact=fact, hint=_ACCEPT)
+        super().__init__("the tip guard of the ledger is damaged", fact=fact)
 
 
-class TipForeignError(TipError):
+class TipForeignError(TipDoubtedError):
     """The guard is that of another ledger."""
 
-    kind = "undecided"
+    found = GuardFound.FOREIGN
 
     def __init__(self, origin: str) -> None:
         super().__init__(
             "the tip guard is that of another ledger",
             fact=f"it holds a note of {origin!a}, and nothing else says how many events there were",
-            hint=_ACCEPT,
         )
         self.origin = origin
 
