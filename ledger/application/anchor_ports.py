@@ -77,6 +77,14 @@ class Anchor(Protocol):
         """
         ...
 
+    @property
+    def vouches(self) -> bool:
+        """Whether no other host can have made a receipt of it.
+
+        A file and a log give back the note, which every host has, and hosts that share a ledger share its receipts.
+        """
+        ...
+
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:
         """Give it the note of *tip* and return its receipt; *last* is the size that it had last, 0 if none.
 

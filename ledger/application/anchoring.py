@@ -9,7 +9,8 @@ A holder that speaks against the ledger raises an alarm. An alarm is kept as evi
 command exits 6, but what it does to the node is finished first; the next change is refused.
 A holder that is only ahead of the note that it was shown may have it from another command, or from
 another host: the ledger is read again, and where it has those events, its newer note is shown. It is
-for the holder to find that this note continues the one that it has.
+for the holder to find that this note continues the one that it has. Where another host can have made a
+receipt, its holder is asked in each command, and counts for the policy where it took the note.
 
 Where policy demands holders (``holders``), a risky command does not start until so many hold every
 event that there was when it began. A receipt counts where it proves something; one that does not is
@@ -191,7 +192,8 @@ class Outside:
         for alarm in self.alarms:
             raise alarm
         state = unheld(self._anchors, store=self._store)
-        holding = [held.sink for held in state.holders if tip is not None and held.size >= tip.size]
+        shown = {held.sink for held in state.holders if tip is not None and held.size >= tip.size}
+        holding = [a.name for a in self._anchors if a.name in shown and (a.vouches or a.name not in self._failed)]
         if len(holding) < holders:
             missing = [anchor.name for anchor in self._anchors if anchor.name not in holding]
             raise TooFewHoldersError(holders, holding=holding, missing=missing)
@@ -231,7 +233,7 @@ class Outside:
     def _has(self, anchor: Anchor, tip: SignedTip, held: Receipt | None) -> bool:
         if self._given.get(anchor.name) == tip.size:
             return True
-        if held is None or held.size != tip.size:
+        if held is None or held.size != tip.size or not anchor.vouches:
             return False
         try:
             return _checked(anchor, held, tip=tip, store=self._store) == tip.size

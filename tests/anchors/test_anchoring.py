@@ -35,6 +35,7 @@ class MemoryHolder:
     clock: list[float] = field(default_factory=lambda: [0.0])
     notes: list[bytes] = field(default_factory=list)
     asked: int = 0
+    vouches: bool = True
 
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:
         assert last <= tree.size == tip.size

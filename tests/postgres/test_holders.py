@@ -209,6 +209,25 @@ def test_a_receipt_that_shows_nothing_keeps_nobody_from_handing_over(hosts: tupl
     assert held(one) == (2, 2)
 
 
+def test_a_receipt_of_a_file_that_another_login_wrote_stands_for_nothing(
+    hosts: tuple[Host, Host], tmp_path: Path
+) -> None:
+    """The receipt of a file is the note itself, which whoever may record can read and put there."""
+    one, _ = hosts
+    notes = tmp_path / "gone/notes"
+    append(one, 1)
+    with open_holders(one.place, settings=[f"file:{notes}"]) as holders:
+        (file,) = [anchor.name for anchor in holders.anchors if anchor.name.startswith("file:")]
+        holders.store.keep(file, Receipt(1, tip_of(one).note))
+        with pytest.raises(TooFewHoldersError) as refused:
+            holders.outside.demand(2)
+
+    assert refused.value.missing == (file,)
+    notes.parent.mkdir()
+    assert hand_over(one, f"file:{notes}").late == ()
+    assert notes.read_bytes() == tip_of(one).note + b"\n"
+
+
 def test_what_no_host_signed_is_handed_to_nobody(hosts: tuple[Host, Host], tmp_path: Path) -> None:
     one, two = hosts
     append(two, 1)
@@ -263,3 +282,21 @@ def test_the_command_line_tells_what_is_held_outside_and_demands_it(
     assert (verified["by"], verified["missing"]) == (["w1"], 1)
     assert verified["since"] in points["held outside"]["value"]
     assert points["tip guard"]["verdict"] == "ok", points["tip guard"]
+
+
+def test_verify_sees_what_a_file_got_whatever_receipts_say(labs: tuple[Lab, Lab], tmp_path: Path) -> None:
+    """`docs/trust.md`: a stolen login can write receipts of other hosts' files."""
+    one, two = labs
+    (settings,) = Path(one.variables["RELEASE_LEDGER_TIP_GUARD"]).glob("*/config.toml")
+    settings.write_text(f'[policy]\nanchors = ["file:{tmp_path / "notes"}"]\n', encoding="ascii")
+    assert one.run("note", "0", "handed over").code == 0
+    assert two.run("note", "1", "by another host").code == 0
+    with closing(psycopg.connect(two.variables["RELEASE_LEDGER"], autocommit=True)) as connection:
+        connection.execute(
+            "INSERT INTO ledger.anchor SELECT size, (SELECT sink FROM ledger.anchor LIMIT 1), note, '' "
+            "FROM ledger.log_checkpoint ORDER BY size DESC LIMIT 1"
+        )
+
+    listed, verified = one.run("witness", "list"), one.run("verify", "--json").json["held_outside"]
+    assert "held outside: 4 of 4" in listed.out
+    assert (verified["size"], verified["missing"]) == (3, 1)

@@ -56,6 +56,11 @@ class FileAnchor:
         """Its name in the table ``anchor``."""
         return f"file:{self.path}{self.mark}"
 
+    @property
+    def vouches(self) -> bool:
+        """Whether no other host can have made a receipt of it."""
+        return not self.mark
+
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:  # noqa: ARG002 # the file itself says what it has
         """Append the note, wait for the disk, read it back, and return it.
 

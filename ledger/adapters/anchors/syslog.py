@@ -52,6 +52,11 @@ class SyslogAnchor:
         """Its name in the table ``anchor``."""
         return f"syslog:{self.path}{self.mark}"
 
+    @property
+    def vouches(self) -> bool:
+        """Whether no other host can have made a receipt of it."""
+        return not self.mark
+
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:  # noqa: ARG002 # a log forgets nothing and proves nothing
         """Send the line and return the note that it carried.
 

@@ -100,6 +100,11 @@ class WitnessClient:
         """Its name in the table ``anchor``."""
         return f"witness:{self.short}{self.mark}"
 
+    @property
+    def vouches(self) -> bool:
+        """Whether no other host can have made a receipt of it: its own key did."""
+        return True
+
     def hand_over(self, tip: SignedTip, *, tree: TiledTree, last: int) -> bytes:
         """Submit the note and return it with the witness's lines.
 
