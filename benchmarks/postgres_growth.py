@@ -71,7 +71,8 @@ def measure(folder: Path) -> tuple[Cost | NotMeasured, ...]:
         for question in _QUESTIONS:
             few, many = (_work(server, host, (*program, *question)) for host in (small, large))
             costs += _growth(few, many, question)
-        return (*costs, _growth_of_verify(program, (small, large)), _growth_of_append(small, large))
+        costs += (_growth_of_verify(program, (small, large)), _growth_of_search(small, large))
+        return (*costs, _growth_of_append(small, large))
 
 
 def _build(folder: Path, server: Server, events: int) -> Host:
@@ -121,6 +122,14 @@ def _growth_of_verify(program: tuple[str, str], hosts: tuple[Host, Host]) -> Cos
     each = many / _SIZES[1]
     what = f"verify, {each * 1e6:.0f} us for each event"
     return Cost(what, f"the same at {_SIZES[0]:,} events", each / (few / _SIZES[0]), _LIMIT_OF_TIME)
+
+
+def _growth_of_search(small: Host, large: Host) -> Cost:
+    """Return the growth of finding the installation that a change means, among all of the fleet."""
+    with small.ledger() as few, large.ledger() as many:
+        fast, slow = _best(few.whereabouts, many.whereabouts)
+    what = f"finding one of {_NODES:,} nodes, {slow * 1e3:.0f} ms"
+    return Cost(what, f"the same at {_SIZES[0]:,} events", slow / fast, _LIMIT_OF_TIME)
 
 
 def _growth_of_append(small: Host, large: Host) -> Cost:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ledger.application.release_ledger import ReleaseLedger
     from ledger.domain.ledger_events import AnyEvent
     from ledger.domain.releases import NodeReleases
+    from ledger.domain.whereabouts import Whereabouts
     from ledger.tlog.policy import Policy
 
 TOOL = f"release-ledger/{VERSION}"
@@ -119,6 +120,10 @@ class RecordOfCommand:
         """Return the streams of installations."""
         return self._ledger.streams()
 
+    def whereabouts(self) -> "Sequence[Whereabouts]":
+        """Return where each installation is."""
+        return self._ledger.whereabouts()
+
     def verify_tail(self) -> None:
         """Verify the tail that the next commit appends to."""
         self._ledger.verify_tail()
@@ -145,8 +150,8 @@ def at_work(
     from ledger.adapters.identity import new_id  # noqa: PLC0415 # as the module says
 
     with open_record(settings.ledger.value, after=after) as (record, identity):
-        nodes = [node for node in map(record.releases, record.streams()) if node.registered]
-        node = choose_here(nodes, settings.node.value, folder=settings.ledger.value)
+        places = [place for place in record.whereabouts() if place.registered]
+        node = record.releases(choose_here(places, settings.node.value, folder=settings.ledger.value).id)
         root = Path(node.root)
         if record.keeper is not None:
             record.keeper.remember(node)

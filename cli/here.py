@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ledger.domain.releases import NodeReleases
+    from ledger.domain.whereabouts import Whereabouts
 
 
 def own_host(folder: Path) -> str | None:
@@ -23,7 +24,7 @@ def own_host(folder: Path) -> str | None:
     return drivers.host_id() if shared else None
 
 
-def choose_here(nodes: "Sequence[NodeReleases]", name: str | None, *, folder: Path) -> "NodeReleases":
+def choose_here(nodes: "Sequence[Whereabouts]", name: str | None, *, folder: Path) -> "Whereabouts":
     """Return the one installation of this host that *name* means, the only one for None.
 
     Raises: NodeElsewhereError; as ``choose``.
@@ -35,7 +36,7 @@ def choose_here(nodes: "Sequence[NodeReleases]", name: str | None, *, folder: Pa
     return node
 
 
-def refuse_elsewhere(node: "NodeReleases", host: str | None) -> None:
+def refuse_elsewhere(node: "Whereabouts | NodeReleases", host: str | None) -> None:
     """Refuse to touch what is on another host than *host*, which is None where there is no other.
 
     Raises: NodeElsewhereError.

@@ -25,6 +25,7 @@ from ledger.domain.decisions import decide_move, decide_unregister
 from ledger.domain.outcomes import By
 from ledger.domain.records import Kind
 from ledger.domain.releases import NodeReleases
+from ledger.domain.whereabouts import Whereabouts
 from ledger.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ MOVED_SCHEMA, LEFT_SCHEMA = "release-ledger/moved/1", "release-ledger/unregister
 class NameTakenError(UsageError):
     """The name or the root that an installation is to have belongs to another one."""
 
-    def __init__(self, taken: NodeReleases) -> None:
+    def __init__(self, taken: Whereabouts) -> None:
         super().__init__(
             "the new name or root belongs to another installation",
             fact=f"registered: {taken.node} at {taken.root}",
@@ -79,10 +80,9 @@ def move_installation(options: InstallationOptions, *, continues: str, session: 
                 identity,
             ),
         ):
-            nodes = _registered(record)
-            node = choose([(known.node, known.id, known) for known in nodes], continues)
+            node, others = _meant(record, continues)
             host = own_host(folder)
-            _refuse_taken([known for known in nodes if known.id != node.id], node.kind, name, root=root, host=host)
+            _refuse_taken(others, node.kind, name, root=root, host=host)
             contexts = bootstrap.contexts_of(identity, node=name, reason=reason, ticket=ticket)
             if (node.node, node.root) == (name, str(root)) and host in {None, node.host}:
                 return _tell(node, (), session)
@@ -113,8 +113,7 @@ def unregister_installation(options: LeaveOptions, *, session: Session) -> int:
             held_outside(session) as outside,
             bootstrap.open_record(session.settings.ledger.value, after=outside.hand_over) as (record, identity),
         ):
-            nodes = _registered(record)
-            node = choose([(known.node, known.id, known) for known in nodes], session.settings.node.value)
+            node, _ = _meant(record, session.settings.node.value)
             if not options.yes:
                 confirm(f"unregister {node.node}")
             contexts = bootstrap.contexts_of(identity, node=node.node, reason=reason, ticket=ticket)
@@ -129,11 +128,14 @@ def unregister_installation(options: LeaveOptions, *, session: Session) -> int:
     return 0
 
 
-def _registered(record: "RecordOfCommand") -> "Sequence[NodeReleases]":
-    return [node for node in map(record.releases, record.streams()) if node.registered]
+def _meant(record: "RecordOfCommand", name: str | None) -> "tuple[NodeReleases, Sequence[Whereabouts]]":
+    """Return the installation that *name* means, and where the others are."""
+    places = [place for place in record.whereabouts() if place.registered]
+    meant = choose([(place.node, place.id, place) for place in places], name)
+    return record.releases(meant.id), [place for place in places if place != meant]
 
 
-def _refuse_taken(others: "Sequence[NodeReleases]", kind: Kind, name: str, *, root: Path, host: str | None) -> None:
+def _refuse_taken(others: "Sequence[Whereabouts]", kind: Kind, name: str, *, root: Path, host: str | None) -> None:
     for other in others:
         same_root = str(root) == other.root and host in {None, other.host}
         if other.kind is kind and (same_root or name == other.node):

@@ -143,9 +143,9 @@ def _newest_note(new: Session) -> bytes | None:
 def _held(old: Path, *, wait: float) -> Iterator[Sequence[Path]]:
     """Hold the installations of the ledger, so that no change of theirs is between two records; give their roots."""
     with bootstrap.open_record(old) as (record, _):
-        nodes = [node for node in map(record.releases, record.streams()) if node.registered]
+        places = [place for place in record.whereabouts() if place.registered]
     with ExitStack() as held:
-        roots = [root for root in dict.fromkeys(Path(node.root) for node in nodes) if root.is_dir()]
+        roots = [root for root in dict.fromkeys(Path(place.root) for place in places) if root.is_dir()]
         for root in roots:
             held.enter_context(drivers.installation_lock(root).hold("move", wait=wait))
         yield roots

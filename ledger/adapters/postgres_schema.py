@@ -15,11 +15,16 @@ tiles above the leaves, a row each, and ``log_tile`` is a view that joins 256 of
 has one row that every append locks (``SELECT … FOR UPDATE`` asks for the privilege to UPDATE one
 column; the trigger refuses the update itself).
 
+Each change asks where the installations of the fleet are, so the few events that say it have an index of
+their own; a ledger that was made without it is scanned.
+
 The schema ``views`` holds what the readers fold (``projections/postgres_views.py``). Writers may change
 its rows, for they are disposable, and make nothing in it.
 """
 
 from collections.abc import Iterator
+
+from ledger.domain.whereabouts import PLACING
 
 OWNER, WRITER, AUDITOR = "ledger_owner", "ledger_writer", "ledger_auditor"
 SCHEMA_VERSION = 1
@@ -43,6 +48,7 @@ BEGIN
     END LOOP;
 END $$
 """  # noqa: S608 # the names stand above
+_PLACING = ", ".join(f"'{topic}'" for topic in PLACING)
 _MAKE_TABLES = (
     """CREATE TABLE log_ledger (id integer PRIMARY KEY CHECK (id = 1), schema_version integer NOT NULL,
        origin text NOT NULL)""",
@@ -52,6 +58,7 @@ _MAKE_TABLES = (
     "INSERT INTO log_lock VALUES (1)",
     """CREATE TABLE stored_events (originator_id text COLLATE "C" NOT NULL, originator_version bigint NOT NULL,
        topic text NOT NULL, state bytea NOT NULL, PRIMARY KEY (originator_id, originator_version))""",
+    f"CREATE INDEX stored_events_placing ON stored_events (topic) WHERE topic IN ({_PLACING})",
     """CREATE TABLE log_leaf (idx bigint PRIMARY KEY CHECK (idx >= 0), originator_id text COLLATE "C" NOT NULL,
        originator_version bigint NOT NULL, leaf_hash bytea NOT NULL CHECK (octet_length(leaf_hash) = 32),
        UNIQUE (originator_id, originator_version))""",

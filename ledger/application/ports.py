@@ -4,7 +4,7 @@
 same events. ``Installation`` reads one root and never changes it. Sizes are bytes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ from ledger.domain.records import Driver
 from ledger.domain.releases import NodeReleases
 from ledger.domain.relup import Relup
 from ledger.domain.version import Vsn
+from ledger.domain.whereabouts import Whereabouts
 from ledger.errors import CheckFailedError, FailedError, UsageError
 
 Progress = Callable[[int, int], None]
@@ -257,6 +258,6 @@ class ReleaseRecord(Protocol):
         """Return the fold of a stream."""
         ...
 
-    def streams(self) -> Iterator[str]:
-        """Return the streams of installations."""
+    def whereabouts(self) -> Sequence[Whereabouts]:
+        """Return where each installation is, in the order of their first event."""
         ...

@@ -14,6 +14,7 @@ from ledger.domain.decisions import decide_register
 from ledger.domain.outcomes import By
 from ledger.domain.records import Context, Driver, InstallationFacts, Kind
 from ledger.domain.releases import NodeReleases, evolve
+from ledger.domain.whereabouts import Whereabouts
 from ledger.errors import UsageError
 
 
@@ -41,7 +42,7 @@ class Registration:
 class RootTakenError(UsageError):
     """The root is registered already, as another node: each would see what the other does as drift."""
 
-    def __init__(self, root: str, node: NodeReleases, *, shared: bool = False) -> None:
+    def __init__(self, root: str, node: Whereabouts, *, shared: bool = False) -> None:
         leave = "`release-ledger unregister` lets it leave the ledger first"
         cloned = "; a host that was cloned needs an /etc/machine-id of its own" if shared else ""
         super().__init__(
@@ -55,7 +56,7 @@ class RootTakenError(UsageError):
 class NodeElsewhereError(UsageError):
     """An installation was registered by another host, and what this one has at its root is not it."""
 
-    def __init__(self, node: NodeReleases) -> None:
+    def __init__(self, node: Whereabouts | NodeReleases) -> None:
         super().__init__(
             f"{node.node} is on another host",
             fact=f"the host {node.host[:8]} registered it, at {node.root}; a host is told by its /etc/machine-id",
@@ -81,18 +82,18 @@ def register(
     rehearsal = handler.driver is Driver.EMBEDDED
     kind = Kind.REHEARSAL if rehearsal else Kind.LIVE
     former = None
-    for node in map(record.releases, record.streams()):
+    for place in record.whereabouts():
         # One that was moved keeps the stream of its first name and root.
-        same = (node.kind, node.node, node.root) == (kind, contexts(None).node, claim.root)
-        here = claim.host in {None, node.host}
-        if node.registered and (same or node.id == claim.stream):
+        same = (place.kind, place.node, place.root) == (kind, contexts(None).node, claim.root)
+        here = claim.host in {None, place.host}
+        if place.registered and (same or place.id == claim.stream):
             if not here:
-                raise NodeElsewhereError(node)
-            return Registration(node=node, event=None)
-        if here and node.registered and (node.kind, node.root) == (kind, claim.root):
-            raise RootTakenError(claim.root, node, shared=claim.host is not None)
-        if node.id == claim.stream:
-            former = node
+                raise NodeElsewhereError(place)
+            return Registration(node=record.releases(place.id), event=None)
+        if here and place.registered and (place.kind, place.root) == (kind, claim.root):
+            raise RootTakenError(claim.root, place, shared=claim.host is not None)
+        if place.id == claim.stream:
+            former = record.releases(place.id)
     with lock.hold("register", wait=0):
         event = decide_register(
             claim.stream,

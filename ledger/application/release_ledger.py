@@ -22,6 +22,7 @@ from ledger.domain.envelope import Recorded, unseal_event
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.ledger_events import AnyEvent
 from ledger.domain.releases import NodeReleases, evolve
+from ledger.domain.whereabouts import PLACING, Whereabouts, follow
 from ledger.errors import LockedError, UsageError
 
 _Folded = TypeVar("_Folded")
@@ -178,6 +179,22 @@ class ReleaseLedger(Application[str]):
     def streams(self) -> Iterator[str]:
         """Return the streams of installations, in the order of their first event."""
         return (stream for stream in self._log.streams() if stream.startswith(_INSTALLATION))
+
+    def whereabouts(self) -> tuple[Whereabouts, ...]:
+        """Return where each installation is, in the order of their first event; no stream is read whole.
+
+        Raises: StreamStartError; what reading a stored event raises.
+        """
+        known: dict[str, Whereabouts] = {}
+        read, start = cast("LogMapper", self.mapper).event_from, 0
+        while True:
+            page = self._log.select_notifications(start + 1, _PAGE, topics=PLACING)
+            for row in page:
+                stream = str(row.originator_id)
+                known[stream] = follow(known.get(stream), cast("AnyReleaseEvent", read(row.state)))
+            if len(page) < _PAGE:
+                return tuple(known.values())
+            start = page[-1].id
 
     def tree_size(self) -> int:
         """Return the number of events in the log."""

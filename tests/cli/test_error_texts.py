@@ -31,6 +31,7 @@ from ledger.domain.records import OpenAttempt, PlannedStep, StepKind, Verb
 from ledger.domain.releases import NodeReleases
 from ledger.domain.status import ReleaseStatus
 from ledger.domain.tables import Tables
+from ledger.domain.whereabouts import Whereabouts, follow
 from ledger.errors import (
     CheckFailedError,
     EvidenceError,
@@ -45,7 +46,7 @@ from ledger.tlog.policy import Witness
 from ledger.tlog.tiles import Tile
 from ledger.tlog.vkey import Vkey
 from ledger.tlog.witness import AddCheckpoint
-from tests.domain.nodes import node_with
+from tests.domain.nodes import node_with, registered
 
 _VKEY = Vkey.parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k")
 _NOTE = f"example.com/foo\n7\n{'A' * 43}=\n\n— example.com/foo {'A' * 100}\n".encode()
@@ -84,6 +85,7 @@ _SAMPLES: Mapping[Any, Any] = {
     StandingAlarm: StandingAlarm("SINK", "SAID", "/FILE"),
     FoundPackages: FoundPackages(vsn="4.4.16", packages=("A", "B"), looked_for=("A", "B"), near_misses=("C",)),
     NodeReleases: node_with(),
+    Whereabouts: follow(None, registered()),
     Vkey: _VKEY,
     Witness: Witness(b"w1", _VKEY, b"https://w.example.org/"),
     Tile: Tile(0, 5, 256),

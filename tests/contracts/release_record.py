@@ -28,11 +28,17 @@ class ReleaseRecordContract:
         assert release_record.releases(STREAM) == evolve(evolve(None, registered()), installed(2))
         assert release_record.releases(OTHER) == evolve(None, registered(stream=OTHER))
 
-    def test_streams_stand_in_the_order_of_their_first_event(self, release_record: ReleaseRecord) -> None:
+    def test_where_installations_are_stands_in_the_order_of_their_first_event(
+        self, release_record: ReleaseRecord
+    ) -> None:
         release_record.record((registered(stream=OTHER),))
         release_record.record((registered(), installed(2)))
 
-        assert tuple(release_record.streams()) == (OTHER, STREAM)
+        assert [place.id for place in release_record.whereabouts()] == [OTHER, STREAM]
+        for place in release_record.whereabouts():
+            node = release_record.releases(place.id)
+            assert (place.node, place.root, place.kind, place.host) == (node.node, node.root, node.kind, node.host)
+            assert place.registered
 
     def test_an_unknown_stream_is_an_error(self, release_record: ReleaseRecord) -> None:
         with pytest.raises(UnknownStreamError):

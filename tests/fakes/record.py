@@ -1,10 +1,11 @@
 """A record in memory: events in their order, folded by the real fold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from ledger.application.release_ledger import StreamConflictError, UnknownStreamError
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.releases import NodeReleases, evolve
+from ledger.domain.whereabouts import Whereabouts, follow
 
 
 class MemoryRecord:
@@ -42,6 +43,9 @@ class MemoryRecord:
             raise UnknownStreamError(stream)
         return node
 
-    def streams(self) -> Iterator[str]:
-        """Return the streams in the order of their first event."""
-        return iter(dict.fromkeys(event.originator_id for event in self.events))
+    def whereabouts(self) -> Sequence[Whereabouts]:
+        """Return where each installation is, in the order of their first event."""
+        known: dict[str, Whereabouts] = {}
+        for event in self.events:
+            known[event.originator_id] = follow(known.get(event.originator_id), event)
+        return tuple(known.values())
