@@ -28,9 +28,9 @@ def _answered() -> int:
     if code is not None:
         return code
     if sys.argv[1:2] == ["__complete"]:
-        from cli.completing import complete  # noqa: PLC0415 # only a shell asks
+        from cli.completing import answer  # noqa: PLC0415 # only a shell asks
 
-        sys.stdout.write(complete(sys.argv[2:]))
+        answer(sys.argv[2:])
         return 0
     from cli.app import main as full  # noqa: PLC0415 # what the fast path has answered does not pay for Typer
 

@@ -91,10 +91,9 @@ def _checked(record: LeaveOptions | None, session: Session) -> int:
 
 
 def _known(view: View, ledger: sqlite3.Connection, session: Session) -> _Record:
-    size = log_size(ledger)
+    tables, size = meant(view.nodes(), session), log_size(ledger)
     (newest,) = read_events(ledger, start=size - 1, stop=size)
     host = own_host(session.settings.ledger.value)
-    tables = meant(view.nodes(), session)
     nodes = [(table, node_now(ledger, table.stream)) for table in tables]
     if session.settings.node.value is not None:
         for _, node in nodes:

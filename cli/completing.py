@@ -8,6 +8,7 @@ writes nothing, and says nothing where it knows nothing.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from importlib import import_module
@@ -20,6 +21,7 @@ from cli.fast_path import ledger_folder, opened
 from cli.groups import Command, Parameter, every_parameter_of, parameters_in
 from cli.options import Everywhere
 from cli.plain_text import plain
+from cli.terminal import drop_output, usable_streams
 
 FILES = ":files"
 _EVENTS, _PLANS = 12, 12
@@ -27,6 +29,16 @@ _OF_FILES = frozenset({"FOLDER", "DIR", "FILE", "PATH", "PLACE", "[BUNDLE]", "CH
 _OF_EVENTS = frozenset({"EVENT", "WHEN", "A", "B"})
 
 Candidate = tuple[str, str]
+
+
+def answer(words: Sequence[str]) -> None:
+    """Write the candidates for the last of *words* to stdout; a shell that cannot take them is told nothing."""
+    usable_streams()
+    try:
+        sys.stdout.write(complete(words))
+        sys.stdout.flush()
+    except OSError:
+        drop_output(sys.stdout)
 
 
 def complete(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> str:

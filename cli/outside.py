@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held_outside(session: "Session", *, idle: bool = False) -> "Iterator[Outside | NobodyOutside]":
-    """Give the holders of the ledger; *idle* asks nothing of them at the end.
+    """Give the holders of the ledger to a command that records; *idle* says that it does not, and asks them nothing.
 
     Raises: the errors of their settings; AlarmStandsError; EvidenceError, at the end, for an alarm.
     """
+    session.records = session.records or not idle
     if bootstrap.has_nobody_outside(session.settings):
         yield NobodyOutside()
         return

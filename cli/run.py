@@ -37,7 +37,7 @@ def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int
             for line in "".join(traceback.format_exception(exc)).splitlines():
                 session.terminal.complain(f"{plain(line)}\n")
         return _failed(UnexpectedInChangeError(exc) if changes else UnexpectedError(exc), session.terminal)
-    return _written(code, session.terminal, changes=changes)
+    return _written(code, session.terminal, done=changes or session.records)
 
 
 def report(error: LedgerError, terminal: Terminal) -> None:
@@ -50,9 +50,9 @@ def _failed(error: LedgerError, terminal: Terminal) -> int:
     return exit_code(error)
 
 
-def _written(code: int, terminal: Terminal, *, changes: bool) -> int:
+def _written(code: int, terminal: Terminal, *, done: bool) -> int:
     if terminal.lost is None or terminal.reader_left:
         return code
     terminal.warn(f"the output could not be written: {terminal.lost.strerror}")
-    # A change that is done stays done: its exit code speaks of the node.
-    return USAGE if code == DONE and not changes else code
+    # What is done or recorded stays so: the exit code speaks of that, and nobody does it twice.
+    return USAGE if code == DONE and not done else code

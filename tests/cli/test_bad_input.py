@@ -304,3 +304,14 @@ def test_output_that_cannot_be_written_is_said(lab: Lab) -> None:
     assert "could not be written" in read.err
     assert "could not be written" in change.err
     assert lab.rows()["4.4.16"] == "permanent"
+
+
+def test_what_is_recorded_is_no_error_where_nobody_can_be_told(lab: Lab) -> None:
+    """Exit 1 would have a script note it again."""
+    with Path("/dev/full").open("w") as full:
+        noted = lab.process("note", "0", "as agreed", stdout=full)
+        checked = lab.process("check", "--record", stdout=full)
+
+    assert (noted.code, checked.code) == (0, 0)
+    assert all("could not be written" in answer.err for answer in (noted, checked))
+    assert lab.run("log", "-n", "1", "--oneline").out.count("as agreed") == 1

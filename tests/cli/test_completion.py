@@ -153,6 +153,18 @@ def test_completion_prints_the_script(lab: Lab) -> None:
     assert lab.run("completion", "fish").code == 1
 
 
+def test_a_shell_that_cannot_take_candidates_gets_no_traceback(used: Lab) -> None:
+    used.run("note", "0", "Grüße")
+    asked = ("__complete", "show", "")
+    with Path("/dev/full").open("w") as full:
+        unwritten = used.process(*asked, stdout=full)
+    ascii_alone = used.having(PYTHONIOENCODING="ascii").process(*asked)
+    closed = used.process(*asked, stdout=None, preexec_fn=lambda: os.close(1))
+
+    assert [(answer.code, answer.err) for answer in (unwritten, ascii_alone, closed)] == [(0, "")] * 3
+    assert r"Gr\xfc\xdfe" in ascii_alone.out
+
+
 def test_completion_loads_no_typer(used: Lab) -> None:
     ended = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "cli", "__complete", "show", ""],

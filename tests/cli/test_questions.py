@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from ledger.adapters.ledger_folder import create_folder
 from ledger.adapters.lock import INSTALLATION_LOCK
 from tests.cli.lab import Lab, Result
 from tests.cli.schemas import FOLDER, schema_of
@@ -149,6 +150,16 @@ def test_check_answers_when_the_root_is_gone(lab: Lab) -> None:
     answer = lab.run("check", "--json")
 
     assert (answer.code, points(answer)["disk"]["verdict"]) == (7, "fault")
+
+
+def test_a_ledger_without_an_event_has_nothing_to_check(bare: Lab) -> None:
+    """So it is left where `init` was killed, or refused by the installation, after the ledger was made."""
+    create_folder(bare.ledger, origin="example.com/empty")
+
+    answers = [bare.run(*line) for line in (("check",), ("check", "--record"), ("versions",))]
+
+    assert [answer.code for answer in answers] == [1, 1, 1]
+    assert all(answer.err.startswith("error: no installation is registered in this ledger\n") for answer in answers)
 
 
 def test_check_knows_the_scripts_that_wipe_releases(lab: Lab) -> None:
