@@ -1,12 +1,12 @@
 """A durable, signed append, against a bare insert of the same bytes at the same durability.
 
 Ours: one event recorded as one commit, with the writer's turn (flock), the system's clock, all
-rows of the log, the read-back, a signed checkpoint, and the tip guard replaced durably. Bare, at
-the same durability: one row of the same bytes inserted into one table of SQLite, WAL and
-``synchronous=FULL``, one transaction each, and the same note replaced durably outside the
-database; without that note a rollback would go unseen, so it is part of what is promised. A
-second row without a limit tells the distance to the insert alone, which flushes the disk once
-instead of three times.
+rows of the log, the read-back, a signed checkpoint, and the tip guard. Bare, at the same
+durability: one row of the same bytes inserted into one table of SQLite, WAL and
+``synchronous=FULL``, one transaction each, and the same note put outside the database by a
+temporary file, fsync, rename and fsync of the folder; without that note a rollback would go
+unseen, so it is part of what is promised. A second row without a limit tells the distance to the
+insert alone, which flushes the disk once and keeps nothing outside.
 """
 
 import os
@@ -73,8 +73,8 @@ def measure(folder: Path) -> tuple[Ratio, ...]:
         against_insert = compare(append, insert, rounds=_ROUNDS)
         against_both = compare(append, insert_and_replace, rounds=_ROUNDS)
     return (
-        Ratio("durable, signed append", "bare inserts, and a note replaced as durably", against_both, _LIMIT),
-        Ratio("durable, signed append", "bare inserts alone, which flush once and not thrice", against_insert),
+        Ratio("durable, signed append", "bare inserts, and a note put aside by rename", against_both, _LIMIT),
+        Ratio("durable, signed append", "bare inserts alone, with nothing outside", against_insert),
     )
 
 

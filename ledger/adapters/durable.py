@@ -4,7 +4,8 @@ A file is replaced by a temporary file in its own folder, fsync, rename, fsync o
 crash at any moment leaves the old content or the new, never a part. The temporary file of
 ``NAME`` is ``.NAME.ledger-tmp``; one that a crash left behind is removed by the next write.
 A folder is made under such a name too, so that it shows with its mode and owner. Folders are
-made, renamed and removed with an fsync of each folder whose entries changed.
+made, renamed and removed with an fsync of each folder whose entries changed. A text as short as
+a sector may be written over the one before (`overwrite_file`): a disk writes a sector or not.
 
 * A replaced file keeps its mode, and as root its owner. What is new gets, as root, the owner of
   its folder, so that the node can delete it later.
@@ -25,6 +26,7 @@ from pathlib import Path
 from ledger.errors import FailedError
 
 _NEW_FILE = 0o644
+_SECTOR = 512  # the smallest there is: no disk tears it (docs/decisions/0029-one-flush-for-the-guard.md)
 _CHUNK = 1024 * 1024
 _HINTS = {
     errno.ENOSPC: "free some space on this file system, then run the command again",
@@ -64,6 +66,18 @@ def replace_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
     Raises: WriteFailedError.
     """
     _replace(path, (data,), mode)
+
+
+def overwrite_file(path: Path, data: bytes, *, mode: int) -> None:
+    """Put *data* at *path* with one flush of the disk, by one write over the text before; else as `replace_file`.
+
+    Only a text of the same size is written over, in a file of this mode that has no second name, and
+    none longer than a sector: a crash leaves the one or the other. A reader meanwhile may see a part of
+    each, and must read until it sees the same twice (`plain_file.read_if_there`).
+    Raises: WriteFailedError.
+    """
+    if not _overwritten(path, data, mode):
+        replace_file(path, data, mode=mode)
 
 
 def copy_file(source: Path, path: Path, *, mode: int | None = None) -> None:
@@ -253,6 +267,35 @@ def _replace(path: Path, chunks: Iterable[bytes], mode: int | None) -> None:
                 temporary.unlink()
             raise
     sync_folder(path.parent)
+
+
+def _overwritten(path: Path, data: bytes, mode: int) -> bool:
+    """Return whether *data* was written over the text at *path*; where it was not, `replace_file` says why."""
+    if len(data) > _SECTOR:
+        return False
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if _is_private(os.fstat(descriptor), size=len(data), mode=mode):
+            with contextlib.suppress(OSError):
+                if os.pwrite(descriptor, data, 0) == len(data):
+                    with _failing("sync", path, changed=True):
+                        os.fdatasync(descriptor)
+                    return True
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _is_private(status: os.stat_result, *, size: int, mode: int) -> bool:
+    return (
+        stat.S_ISREG(status.st_mode)
+        and status.st_nlink == 1
+        and status.st_size == size
+        and stat.S_IMODE(status.st_mode) == mode
+    )
 
 
 def _temporary(path: Path) -> Path:

@@ -32,13 +32,13 @@ class FileNotReadError(UsageError):
         self.path, self.problem, self.detail = path, problem, detail
 
 
-def read_file(path: Path, *, first: int | None = None, follow: bool = True) -> bytes:
-    """Return the content of a file, or its *first* bytes.
+def read_file(path: Path, *, first: int | None = None, follow: bool = True, settled: bool = False) -> bytes:
+    """Return the content of a file, or its *first* bytes; *settled*: read until it is the same twice.
 
     Raises: FileNotReadError.
     """
     try:
-        data = _read(path, MAX_SIZE + 1 if first is None else first, follow=follow)
+        data = _read(path, MAX_SIZE + 1 if first is None else first, follow=follow, settled=settled)
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise FileNotReadError(path, Problem.MISSING, "there is no such file") from exc
     except (OSError, ValueError) as exc:
@@ -50,13 +50,14 @@ def read_file(path: Path, *, first: int | None = None, follow: bool = True) -> b
     return data
 
 
-def read_if_there(path: Path, *, first: int | None = None) -> bytes | None:
+def read_if_there(path: Path, *, first: int | None = None, settled: bool = False) -> bytes | None:
     """Return the content of a file, or its *first* bytes; None where it is missing.
 
+    One that others write over meanwhile is read until it is *settled*: the same twice.
     Raises: FileNotReadError.
     """
     try:
-        return read_file(path, first=first)
+        return read_file(path, first=first, settled=settled)
     except FileNotReadError as exc:
         if exc.problem is Problem.MISSING:
             return None
@@ -78,16 +79,24 @@ def names_in(folder: Path, start: str, *, end: str = "", folders: bool = False) 
     return tuple(sorted(name for name in found if name.startswith(start) and name.endswith(end)))
 
 
-def _read(path: Path, size: int, *, follow: bool) -> bytes | None:
+def _read(path: Path, size: int, *, follow: bool, settled: bool) -> bytes | None:
     # Without O_NONBLOCK a named pipe in the place of the file would wait for ever.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        return b"".join(_chunks(descriptor, size))
+        data = b"".join(_chunks(descriptor, size))
+        while settled and data != (data := _again(descriptor, size)):
+            continue
+        return data
     finally:
         os.close(descriptor)
+
+
+def _again(descriptor: int, size: int) -> bytes:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return b"".join(_chunks(descriptor, size))
 
 
 def _chunks(descriptor: int, size: int) -> Iterator[bytes]:

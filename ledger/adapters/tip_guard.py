@@ -9,7 +9,7 @@ recognises. Whoever can write both the guard and the database can hide a rollbac
 from collections.abc import Sequence
 from pathlib import Path
 
-from ledger.adapters.durable import replace_file
+from ledger.adapters.durable import overwrite_file
 from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.application.doubtful_tip import DoubtfulTip, TipMovedError
 from ledger.dataclass import dataclass
@@ -198,7 +198,7 @@ class TipGuard:
         Raises: GuardAccessError, also for a pipe or device in its place, which is not waited for.
         """
         try:
-            return read_if_there(self._path, first=MAX_NOTE + 1)
+            return read_if_there(self._path, first=MAX_NOTE + 1, settled=True)
         except FileNotReadError as exc:
             raise GuardAccessError(self._path, exc.detail) from exc
 
@@ -207,7 +207,7 @@ class TipGuard:
 
         Raises: WriteFailedError.
         """
-        replace_file(self._path, note, mode=0o600)
+        overwrite_file(self._path, note, mode=0o600)
 
     def advance(self, note: bytes) -> None:
         """Catch up by one commit, before anything else is recorded.

@@ -51,7 +51,7 @@ BEFORE_COMMIT = [
     ("tree", "_sign", "after"),
     ("tree", "grow", "after"),
 ]
-AFTER_COMMIT = [("guard", "swap", "before"), ("durable", "replace_file", "before"), ("guard", "swap", "after")]
+AFTER_COMMIT = [("guard", "swap", "before"), ("durable", "overwrite_file", "before"), ("guard", "swap", "after")]
 
 
 def open_signed(folder: LedgerFolder) -> ReleaseLedger:

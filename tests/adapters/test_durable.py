@@ -1,7 +1,9 @@
 import errno
+import itertools
 import os
 import resource
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from ledger.adapters.durable import (
     WriteFailedError,
     copy_file,
     make_folder,
+    overwrite_file,
     remove_file,
     remove_tree,
     rename,
@@ -21,6 +24,7 @@ from ledger.adapters.durable import (
     sync_folder,
     sync_tree,
 )
+from ledger.adapters.plain_file import read_if_there
 
 AS_ROOT = os.geteuid() == 0
 
@@ -203,6 +207,122 @@ def test_the_error_says_what_where_and_what_next(number: int, words: str, hint: 
         f"the system answered {errno.errorcode[number]}; the change may be there in part or unconfirmed"
     )
     assert any(part in error.hint for part in hint.split("|"))
+
+
+def private(path: Path, text: bytes) -> None:
+    path.write_bytes(text)
+    path.chmod(0o600)
+
+
+def test_a_text_of_the_same_size_is_written_over_the_one_before(tmp_path: Path) -> None:
+    """One flush instead of two: the file stays the one that it was."""
+    private(tmp_path / "tip", b"size 10")
+    before = (tmp_path / "tip").stat()
+
+    overwrite_file(tmp_path / "tip", b"size 11", mode=0o600)
+
+    after = (tmp_path / "tip").stat()
+    assert (tmp_path / "tip").read_bytes() == b"size 11"
+    assert (before.st_ino, before.st_mode, before.st_uid) == (after.st_ino, after.st_mode, after.st_uid)
+    assert names_in(tmp_path) == ["tip"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"size 9", b"size 10"), (b"size 10", b"size 9"), (b"a" * 513, b"b" * 513), (b"", b"size 1")]
+)
+def test_a_text_that_a_crash_could_tear_is_replaced(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """Of another size, or longer than a sector."""
+    private(tmp_path / "tip", old)
+    kept = (tmp_path / "tip").open("rb")
+
+    overwrite_file(tmp_path / "tip", new, mode=0o600)
+
+    with kept:
+        assert kept.read() == old
+    assert (tmp_path / "tip").read_bytes() == new
+    assert names_in(tmp_path) == ["tip"]
+
+
+def test_what_others_may_hold_is_replaced_and_not_written_into(tmp_path: Path) -> None:
+    """A copy by a second name (``cp -al``) keeps its text; a link is not followed; a wrong mode is set right."""
+    for name in ("one", "two", "three"):
+        private(tmp_path / name, b"old")
+    (tmp_path / "copy").hardlink_to(tmp_path / "one")
+    (tmp_path / "link").symlink_to("two")
+    (tmp_path / "three").chmod(0o644)
+
+    for name in ("one", "link", "three", "missing"):
+        overwrite_file(tmp_path / name, b"new", mode=0o600)
+
+    assert [(tmp_path / name).read_bytes() for name in ("copy", "two")] == [b"old"] * 2
+    assert [(tmp_path / name).read_bytes() for name in ("one", "link", "three", "missing")] == [b"new"] * 4
+    assert [mode_of(tmp_path / name) for name in ("one", "link", "three", "missing")] == [0o600] * 4
+    assert not (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("broken", ["short", "refused"])
+def test_a_text_that_is_not_written_over_as_a_whole_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    private(tmp_path / "tip", b"size 10")
+
+    def pwrite(descriptor: int, data: bytes, offset: int) -> int:
+        if broken == "refused":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data[:-1], offset)
+
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", pwrite)
+
+    overwrite_file(tmp_path / "tip", b"size 11", mode=0o600)
+
+    assert (tmp_path / "tip").read_bytes() == b"size 11"
+    assert names_in(tmp_path) == ["tip"]
+
+
+def test_a_disk_that_does_not_confirm_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private(tmp_path / "tip", b"size 10")
+
+    def fdatasync(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+
+    with pytest.raises(WriteFailedError) as caught:
+        overwrite_file(tmp_path / "tip", b"size 11", mode=0o600)
+
+    assert (caught.value.act, caught.value.errno_name, caught.value.changed) == ("sync", "EIO", True)
+
+
+def test_a_reader_never_sees_a_part_of_two_texts(tmp_path: Path) -> None:
+    """Reading and writing over take no turns in the kernel: the reader looks until it has seen the same twice."""
+    texts = [bytes([letter]) * 400 for letter in b"ab"]
+    private(tmp_path / "tip", texts[0])
+    done = threading.Event()
+
+    def write() -> None:
+        for text in itertools.cycle(texts):
+            overwrite_file(tmp_path / "tip", text, mode=0o600)
+            if done.is_set():
+                return
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = {read_if_there(tmp_path / "tip", settled=True) for _ in range(200)}
+    finally:
+        done.set()
+        writer.join()
+
+    assert seen <= set(texts)
+
+
+def test_a_text_that_changes_between_two_looks_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tip").write_bytes(b"size 11")
+    torn, read = iter([b"size 10, torn "]), os.read
+    monkeypatch.setattr(os, "read", lambda descriptor, size: next(torn, None) or read(descriptor, size))
+
+    assert read_if_there(tmp_path / "tip", settled=True) == b"size 11"
 
 
 def test_a_copy_has_the_content_and_the_mode(tmp_path: Path) -> None:

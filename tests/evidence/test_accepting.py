@@ -272,10 +272,10 @@ def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[1] == "before":
-    tip_guard.replace_file = die
+    tip_guard.overwrite_file = die
 else:
-    swapped = tip_guard.replace_file
-    tip_guard.replace_file = lambda *given, **how: (swapped(*given, **how), die())
+    swapped = tip_guard.overwrite_file
+    tip_guard.overwrite_file = lambda *given, **how: (swapped(*given, **how), die())
 sys.exit(main(sys.argv[2:]))
 """
 
