@@ -88,9 +88,11 @@ def is_bundle(files: Files) -> bool:
     """Tell whether *files* are meant as a bundle of ours, and not as tiles of any log."""
     if files.names == {CHECKPOINT}:
         return False  # a log that is empty yet; where its checkpoint says more, its tiles are missing
-    if {MANIFEST, SUMS, *_OURS} & files.names or any(name.startswith(_OUR_FOLDERS) for name in files.names):
+    # A link may stand for a folder.
+    names = {*files.names, *files.odd, *(f"{name}/" for name in files.odd)}
+    if {MANIFEST, SUMS, *_OURS} & names or any(name.startswith(_OUR_FOLDERS) for name in names):
         return True
-    return not any(name.startswith("tile/") for name in files.names)
+    return not any(name.startswith("tile/") for name in names)
 
 
 def bundle_source(files: Files) -> TilesSource | BundleSample:
@@ -98,6 +100,8 @@ def bundle_source(files: Files) -> TilesSource | BundleSample:
 
     Raises: PartMissingError, PartWrongError.
     """
+    for name in sorted(files.odd):
+        raise PartWrongError(name, fact="it is a link or no plain file")
     listed, stated = _read_manifest(files)
     _check_sums(files, listed)
     for name in sorted(files.names - listed.keys() - {MANIFEST, SUMS}):

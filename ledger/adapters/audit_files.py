@@ -1,9 +1,10 @@
 """The files of a bundle, from a folder or a zip, without trust in either.
 
 A name is a relative path of plain parts: no ``..``, no empty part, no backslash, no control
-character. A link, a device or a doubled name is *failed*, and nothing is ever extracted: each
-file is read into memory, up to 64 MiB. The members of a zip fill it from its first byte to its
-directory, and the end record ends it: what stands elsewhere could be another zip to another reader.
+character. A doubled name is *failed*, and nothing is ever extracted: each file is read into memory,
+up to 64 MiB. A link or a device is no file; what it means in a record is for the reader of that to
+say. The members of a zip fill it from its first byte to its directory, and the end record ends it:
+what stands elsewhere could be another zip to another reader. Its folders are empty members.
 A folder with neither a manifest nor a checkpoint at its top is no record, and is not looked through.
 """
 
@@ -22,6 +23,8 @@ MAX_FILE = 64 * 1024 * 1024
 _LINK = stat.S_IFLNK
 _LOCAL_HEADER, _NAME_LENGTHS, _END_RECORD = 30, 26, 22
 _HAS_DESCRIPTOR = 0x0008
+_NOTHING_DEFLATED = 2  # bytes
+_SHOWN = 400
 _HEADS = frozenset({"manifest.json", "checkpoint"})
 _DESCRIPTORS, _NOTHING = frozenset({0, 12, 16, 20, 24}), frozenset({0})  # APPNOTE 4.3.9
 
@@ -41,6 +44,11 @@ class Files(Protocol):
         """The names of all files."""
         ...
 
+    @property
+    def odd(self) -> frozenset[str]:
+        """The names of all that is neither a file nor a folder, such as links."""
+        ...
+
     def read(self, name: str) -> bytes:
         """Return the content of a file.
 
@@ -54,7 +62,9 @@ class FolderFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.names = frozenset(_walk(root, ""))
+        found = dict(_walk(root))
+        self.names = frozenset(name for name, is_file in found.items() if is_file)
+        self.odd = frozenset(found) - self.names
 
     def read(self, name: str) -> bytes:
         """Return the content of a file; a link is not followed.
@@ -78,14 +88,19 @@ class ZipFiles:
         _check_extents(archive)
         self._archive = archive
         self._members: dict[str, zipfile.ZipInfo] = {}
+        links, folders = set[str](), set[str]()
         for member in archive.infolist():
-            name = _plain(member.orig_filename)
-            if name in self._members:
+            name = _plain(member.orig_filename.removesuffix("/"))
+            if name in self._members or name in links or name in folders:
                 raise PartWrongError(name, fact="its name stands in the zip twice")
-            if stat.S_IFMT(member.external_attr >> 16) == _LINK or member.is_dir():
-                raise PartWrongError(name, fact="it is no plain file")
-            self._members[name] = member
-        self.names = frozenset(self._members)
+            if stat.S_IFMT(member.external_attr >> 16) == _LINK:
+                links.add(name)
+            elif member.orig_filename.endswith("/"):
+                self._check_folder(name, member)
+                folders.add(name)
+            else:
+                self._members[name] = member
+        self.names, self.odd = frozenset(self._members), frozenset(links)
 
     def read(self, name: str) -> bytes:
         """Return the content of a member.
@@ -94,8 +109,16 @@ class ZipFiles:
         """
         if name not in self._members:
             raise PartMissingError(name)
+        return self._unpacked(name, self._members[name])
+
+    def _check_folder(self, name: str, member: zipfile.ZipInfo) -> None:
+        """Require that a folder holds no bytes that another reader could take for a file."""
+        if member.compress_size > _NOTHING_DEFLATED or self._unpacked(name, member):
+            raise PartWrongError(name, fact="it is a folder with a content")
+
+    def _unpacked(self, name: str, member: zipfile.ZipInfo) -> bytes:
         try:
-            with self._archive.open(self._members[name]) as file:
+            with self._archive.open(member) as file:
                 return _limited(name, file.read(MAX_FILE + 1))
         except (zipfile.BadZipFile, zlib.error, EOFError) as exc:
             raise PartWrongError(name, fact=f"it cannot be unpacked: {exc}") from exc
@@ -168,22 +191,24 @@ def _check_gap(start: int, end: int, allowed: frozenset[int]) -> None:
         raise PartWrongError("the zip", fact=f"{end - start} bytes stand at byte {start} that belong to no file")
 
 
-def _walk(root: Path, below: str) -> Iterator[str]:
-    for entry in _entries(root / below):
-        name = f"{below}{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, f"{name}/")
-        elif entry.is_file(follow_symlinks=False):
-            yield _plain(name)
-        else:
-            raise PartWrongError(name, fact="it is a link or no plain file")
+def _walk(root: Path) -> Iterator[tuple[str, bool]]:
+    """Yield all below *root* but for folders, each with whether it is a file."""
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        for entry in _entries(root / below):
+            name = f"{below}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(f"{name}/")
+            else:
+                yield _plain(name), entry.is_file(follow_symlinks=False)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         return sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as exc:
-        raise PartMissingError(str(folder), fact=exc.strerror or str(exc)) from exc
+        raise PartMissingError(str(folder)[:_SHOWN], fact=exc.strerror or str(exc)) from exc
 
 
 def _plain(name: str) -> str:

@@ -2,7 +2,8 @@
 
 Only the files of the checkpoint's size are read. Where a partial tile is absent, a wider one, at
 last the full one, is taken and cut; a file of the exact width may not be longer. Leaf hashes come
-from the tiles of level 0, leaves from the entry bundles.
+from the tiles of level 0, leaves from the entry bundles. A link is not followed: Tessera, which has
+one in the place of each partial tile that was filled, has the full tile beside it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +78,7 @@ class TilesSource:
         wider = (Tile(tile.level, tile.n, width) for width in range(tile.width, WIDTH + 1))
         found = next((each for each in wider if str(each) in self._files.names), None)
         if found is None:
-            raise PartMissingError(str(tile))
+            raise _missing(self._files, str(tile))
         try:
             return cut_tile(self._files.read(str(found)), tile=tile, stored=found)
         except FormatError as exc:
@@ -106,6 +107,13 @@ def foreign_source(files: Files) -> TilesSource:
     Raises: PartMissingError where there is no checkpoint.
     """
     if CHECKPOINT not in files.names:
-        raise PartMissingError(CHECKPOINT)
+        raise _missing(files, CHECKPOINT)
     entries = any(name.startswith("tile/entries/") for name in files.names)
-    return TilesSource(files, nature=Nature(name="tiles", commits=False, entries=entries, native=False))
+    limits = (f"links were not followed: {len(files.odd)}, such as {min(files.odd)}",) if files.odd else ()
+    return TilesSource(files, nature=Nature(name="log", commits=False, entries=entries, native=False, limits=limits))
+
+
+def _missing(files: Files, name: str) -> PartMissingError:
+    """Return what to say of a file that is not there, or that a link stands for."""
+    linked = any(name == odd or name.startswith(f"{odd}/") for odd in files.odd)
+    return PartMissingError(name, fact="it is a link, which is not followed" if linked else "it is not there")

@@ -84,6 +84,7 @@ class MemoryFiles:
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = files
         self.names = frozenset(files)
+        self.odd = frozenset[str]()
 
     def read(self, name: str) -> bytes:
         if name not in self._files:
