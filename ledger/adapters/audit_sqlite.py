@@ -133,10 +133,10 @@ class SqliteSource:
     def anchors(self) -> Iterator[HeldNote]:
         """Yield what the sinks answered."""
         with _readable(self._path):
-            rows = self._connection.execute("SELECT size, sink, proof FROM anchor ORDER BY size, sink").fetchall()
-        for size, sink, proof in rows:
-            data = proof if isinstance(proof, bytes) else b""
-            yield HeldNote(f"anchor {size} of {bytes(sink).decode(errors='replace')!a}", data)
+            rows = self._connection.execute("SELECT size, sink, proof FROM anchor ORDER BY size, sink")
+            for size, sink, proof in rows:
+                data = proof if isinstance(proof, bytes) else b""
+                yield HeldNote(f"anchor {size} of {bytes(sink).decode(errors='replace')!a}", data)
 
     def disclosures(self) -> Iterator[StoredDisclosure]:
         """Yield the rows of ``disclosure``."""

@@ -12,6 +12,7 @@ from the source.
 from collections.abc import Sequence
 
 from ledger.application.audit_form import FormCheck, ReadLeaf, clock_words, find_twin
+from ledger.application.audit_receipts import Judge, Receipts, Roots
 from ledger.application.audit_references import Holding, Reference, open_references
 from ledger.application.audit_report import INTEGRITY_IS_NOT_TRUTH, AuditReport, Level, Verdict
 from ledger.application.audit_source import HeldNote, LogSource, PartMissingError, PartWrongError
@@ -70,14 +71,13 @@ class _Audit:
         self._newest = Signed()
         self._first = self._size = 0
         self._root: bytes | None = None  # stays so where the pass did not come to its end
+        self._types: frozenset[bytes] = frozenset()
         self._compared = False
         self._outrun = False  # by an earlier note that is newer than this copy
 
     def report(self) -> AuditReport:
         """Run the audit."""
-        references, findings, remarks = open_references(
-            self._trust, anchors=tuple(self._source.anchors()), since=self._asked.since
-        )
+        references, findings, remarks = open_references(self._trust, anchors=(), since=self._asked.since)
         self._findings.all += findings
         self._remarks += remarks
         try:
@@ -89,6 +89,7 @@ class _Audit:
         except PartWrongError as exc:
             self._findings.find(Level.TREE, Verdict.FAILED, exc.place, exc.fault)
         self._compare_ends(references)
+        self._read_receipts()
         self._check_quorum()
         self._check_history()
         return self._reported()
@@ -159,7 +160,7 @@ class _Audit:
         )
 
     def _take_joined(self, joined: Joined, size: int) -> None:
-        self._size, self._root, self._newest = size, joined.root, joined.newest
+        self._size, self._root, self._newest, self._types = size, joined.root, joined.newest, joined.types
         for held in joined.held:
             self._holding.join(held)
         self._remarks += clock_words(joined.clocks)
@@ -169,6 +170,7 @@ class _Audit:
         walk = Walk(self._route(references), self._findings, builder=builder, size=size, origin=self._origin)
         try:
             form = walk.run(versions)
+            self._types = frozenset(form.types)
             self._end(walk, form, size)
         finally:
             self._size, self._newest = walk.builder.size, walk.newest
@@ -211,6 +213,26 @@ class _Audit:
                 self._compared = self._compared or found.level is Level.HISTORY
                 self._agree(found)
 
+    def _read_receipts(self) -> None:
+        # Of a tree that was not built to its end nobody is counted as a holder.
+        holding = self._holding if self._root is not None else Holding(self._trust)
+        receipts = Receipts(self._trust, holding)
+        receipts.read(self._source, self._judge())
+        self._findings.all += receipts.findings()
+        self._remarks += receipts.remarks()
+
+    def _judge(self) -> Judge:
+        """Return what holds a receipt against the tree, as far as that is known."""
+        roots = None if self._root is None else Roots(self._source, first=self._first, size=self._size)
+
+        def judge(found: Reference) -> str | None:
+            what, at = self._difference(found), found.checkpoint.size
+            if what is not None or roots is None or roots.at(at) == found.checkpoint.root:
+                return what
+            return f"it holds another history up to size {at}"
+
+        return judge
+
     def _difference(self, found: Reference) -> str | None:
         at, size = found.checkpoint.size, self._size
         if self._origin is not None and found.checkpoint.origin != self._origin:
@@ -220,7 +242,7 @@ class _Audit:
         if at > size and not self._is_behind(found, size):
             lost = f"event {size} is" if at == size + 1 else f"events {size} to {at - 1} are"
             return f"it holds size {at}, the record ends at {size}: {lost} lost"
-        if at < self._first and self._root_before(at) != found.checkpoint.root:
+        if found.level is Level.HISTORY and at < self._first and self._root_before(at) != found.checkpoint.root:
             return f"it holds another history up to size {at}"
         return None
 
@@ -291,6 +313,7 @@ class _Audit:
             remarks=tuple(self._remarks),
             limits=tuple(self._limits),
             first=self._first,
+            types=self._types,
             held=self._holding.size,
             held_by=tuple(sorted(self._holding.names)),
             unheld_since=self._unheld_since() if complete else None,

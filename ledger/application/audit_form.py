@@ -107,6 +107,7 @@ class FormCheck:
         self.unread: RowFault | None = None
         self.absent: int | None = None
         self.clocks: list[int] = []
+        self.types: set[bytes] = set()
 
     def take(self, rows: Sequence[StoredLeaf]) -> tuple[list[bytes], RowFault | None]:
         """Return the leaf hashes of *rows* up to the first that is wrong, and what is wrong with it."""
@@ -162,6 +163,7 @@ class FormCheck:
     def _follow(self, found: Sequence[Facts], columns: _Columns) -> None:
         """Follow identifiers, commits and clocks of a batch whose places are right."""
         last = self.last
+        self.types.update(columns.type)
         self.events.add(columns.event_id)
         joined = columns.commit_id[0] if self._joins and self.begins_with is None else None
         before = chain((joined if last is None else last.commit_id,), columns.commit_id)

@@ -92,17 +92,24 @@ def open_references(trust: Trust, *, anchors: Sequence[HeldNote], since: HeldNot
         found = _open(trust, note, Level.HISTORY)
         (findings if isinstance(found, Finding) else references).append(found)  # type: ignore[arg-type] # each kind goes into the list of its own
     for note in anchors:
-        if _SIGNATURE_LINE not in note.data:
-            remarks.append(f"{note.name} is no signed note; it was not checked")
-            continue
-        found = _open(trust, note, Level.OUTSIDE)
-        if isinstance(found, Finding):
-            findings.append(found)
-        elif found.opened is not None and found.opened.witnesses:
-            references.append(found)
+        receipt = open_receipt(trust, note)
+        if isinstance(receipt, Finding):
+            findings.append(receipt)
+        elif isinstance(receipt, Reference):
+            references.append(receipt)
         else:
-            remarks.append(f"{note.name} says size {found.checkpoint.size}; no known witness vouches for it")
+            remarks.append(f"{note.name} {receipt}")
     return tuple(references), tuple(findings), tuple(remarks)
+
+
+def open_receipt(trust: Trust, note: HeldNote) -> Reference | Finding | str:
+    """Return the copy of a cosigned *note*, what is wrong with it, or why it counts for nothing, in words."""
+    if _SIGNATURE_LINE not in note.data:
+        return "is no signed note; it was not checked"
+    found = _open(trust, note, Level.OUTSIDE)
+    if isinstance(found, Finding) or (found.opened is not None and found.opened.witnesses):
+        return found
+    return f"says size {found.checkpoint.size}; no known witness vouches for it"
 
 
 def _open(trust: Trust, note: HeldNote, level: Level) -> Reference | Finding:

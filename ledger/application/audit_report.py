@@ -51,7 +51,8 @@ class AuditReport:
 
     *asked* are the levels that were required, *holding* those that were shown. *held* is the
     newest size that somebody outside holds, *held_by* who; *sampled* how many entries a sample has.
-    *first* is the first event checked, above 0 in an incremental audit. *native* is a log of this product, *unguarded*
+    *first* is the first event checked, above 0 in an incremental audit; *types* are those of the events that were
+    read to the end. *native* is a log of this product, *unguarded*
     the place of a tip guard that is not there.
     """
 
@@ -65,6 +66,7 @@ class AuditReport:
     remarks: tuple[str, ...]
     limits: tuple[str, ...]
     first: int = 0
+    types: frozenset[bytes] = frozenset()
     held: int = 0
     held_by: tuple[str, ...] = ()
     unheld_since: str | None = None

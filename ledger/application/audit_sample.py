@@ -7,11 +7,12 @@ be told only where the sizes are equal.
 
 from collections.abc import Sequence
 
-from ledger.application.audit_form import ReadLeaf
+from ledger.application.audit_form import Facts, ReadLeaf
 from ledger.application.audit_references import Holding, open_references
 from ledger.application.audit_report import INTEGRITY_IS_NOT_TRUTH, AuditReport, Finding, Level, Verdict
 from ledger.application.audit_source import PartMissingError, PartWrongError, Sample, SampleSource
 from ledger.application.audit_trust import Trust, failed_by, read_unsigned, signers_of
+from ledger.dataclass import replace
 from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError
@@ -25,13 +26,18 @@ _SAMPLED = "only the entries of the sample were checked; it says nothing of the 
 def audit_sample(source: SampleSource, *, trust: Trust, read: ReadLeaf, level: Level | None = None) -> AuditReport:
     """Return what the audit of the sample *source* comes to."""
     findings: list[Finding] = []
+    types: set[bytes] = set()
     checkpoint, opened, count = None, None, 0
     try:
         note = source.checkpoint()
         checkpoint = read_unsigned(note)
         opened = _open(trust, note, findings)
         for sample in source.samples():
-            findings += _check(sample, checkpoint, note, read)
+            facts = _check(sample, checkpoint, note, read)
+            if isinstance(facts, Finding):
+                findings.append(facts)
+            else:
+                types.add(facts.type)
             count += 1
     except FormatError as exc:
         findings.append(Finding(Level.TREE, Verdict.FAILED, "checkpoint", f"{exc}: {exc.fact}"))
@@ -40,7 +46,8 @@ def audit_sample(source: SampleSource, *, trust: Trust, read: ReadLeaf, level: L
         findings.append(Finding(Level.TREE, verdict, exc.place, exc.fault))
     if not count and not findings:
         findings.append(Finding(Level.TREE, Verdict.UNDECIDED, "the sample", "it holds no entry"))
-    return _report(source, trust, level, (checkpoint, opened, count), findings)
+    report = _report(source, trust, level, (checkpoint, opened, count), findings)
+    return replace(report, types=frozenset(types))
 
 
 def _open(trust: Trust, note: bytes, findings: list[Finding]) -> WitnessedCheckpoint | None:
@@ -52,25 +59,25 @@ def _open(trust: Trust, note: bytes, findings: list[Finding]) -> WitnessedCheckp
         return None
 
 
-def _check(sample: Sample, checkpoint: Checkpoint, note: bytes, read: ReadLeaf) -> list[Finding]:
+def _check(sample: Sample, checkpoint: Checkpoint, note: bytes, read: ReadLeaf) -> Facts | Finding:
     try:
         proof = TlogProof.parse(sample.proof)
         if sample.place != f"entries/{proof.index}.json":
-            return [Finding(Level.TREE, Verdict.FAILED, sample.place, f"its proof is of event {proof.index}")]
+            return Finding(Level.TREE, Verdict.FAILED, sample.place, f"its proof is of event {proof.index}")
         if Note.parse(proof.note).text != Note.parse(note).text:
-            return [Finding(Level.TREE, Verdict.FAILED, sample.place, "its proof leads to another checkpoint")]
+            return Finding(Level.TREE, Verdict.FAILED, sample.place, "its proof leads to another checkpoint")
         check_entry(proof, leaf=sample.leaf, checkpoint=checkpoint)
     except LedgerError as exc:
-        return [Finding(Level.TREE, Verdict.FAILED, sample.place, f"{exc}: {exc.fact}")]
+        return Finding(Level.TREE, Verdict.FAILED, sample.place, f"{exc}: {exc.fact}")
     try:
         facts = read(sample.leaf, b"")
     except LedgerError as exc:
         undecided = exc.kind == "undecided"
         verdict = Verdict.UNDECIDED if undecided else Verdict.FAILED
-        return [Finding(Level.FORM, verdict, sample.place, str(exc) if undecided else exc.fact)]
+        return Finding(Level.FORM, verdict, sample.place, str(exc) if undecided else exc.fact)
     if facts.ledger != checkpoint.origin.encode():
-        return [Finding(Level.FORM, Verdict.FAILED, sample.place, "it was written for another ledger")]
-    return []
+        return Finding(Level.FORM, Verdict.FAILED, sample.place, "it was written for another ledger")
+    return facts
 
 
 def _report(

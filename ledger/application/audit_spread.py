@@ -40,6 +40,7 @@ class Segment:
     events: Identifiers
     commits: Identifiers
     clocks: list[int]
+    types: set[bytes]
     held: Held
 
 
@@ -50,6 +51,7 @@ class Joined:
     root: bytes
     newest: Signed
     clocks: tuple[int, ...]
+    types: frozenset[bytes]
     held: tuple[Held, ...]
 
 
@@ -116,6 +118,7 @@ def _segment(walk: Walk, form: FormCheck, *, start: int, before: bytes) -> Segme
         events=form.events,
         commits=form.commits,
         clocks=form.clocks,
+        types=form.types,
         held=walk.holding.found,
     )
 
@@ -129,6 +132,7 @@ class _Join:
         self._versions: dict[bytes, int] = {}
         self._events, self._commits = Identifiers(), Identifiers()
         self._clocks: list[int] = []
+        self._types: set[bytes] = set()
         self._held: list[Held] = []
 
     def add(self, segment: Segment) -> bool:
@@ -141,6 +145,7 @@ class _Join:
         self._events.join(segment.events)
         self._commits.join(segment.commits)
         self._clocks += segment.clocks
+        self._types |= segment.types
         self._held.append(segment.held)
         self._newest = segment.newest if segment.newest.checkpoint is not None else self._newest
         self._last = segment
@@ -153,7 +158,13 @@ class _Join:
             return None
         if self._events.may_repeat() or self._commits.may_repeat():
             return None
-        return Joined(root=last.root, newest=self._newest, clocks=tuple(self._clocks), held=tuple(self._held))
+        return Joined(
+            root=last.root,
+            newest=self._newest,
+            clocks=tuple(self._clocks),
+            types=frozenset(self._types),
+            held=tuple(self._held),
+        )
 
     def _fits(self, segment: Segment) -> bool:
         last = self._last

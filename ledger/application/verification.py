@@ -12,9 +12,12 @@ from ledger.application.audit_trust import Trust, read_unsigned
 from ledger.application.leaf_form import LeafReader
 from ledger.application.meaning import read_meaning
 from ledger.dataclass import replace
+from ledger.domain.imported import CARRIERS
 from ledger.errors import UsageError
 from ledger.tlog.notation import FormatError
 
+_CARRIERS = frozenset(topic.encode() for topic in CARRIERS)
+_CARRIED = "what imported events carry of other ledgers was not looked into: that is part of the meaning"
 _PARTIAL = "the meaning of the events was not checked: it needs the whole log"
 _EVERY_SIZE = -1
 
@@ -42,9 +45,9 @@ def verify_log(source: LogSource, *, trust: Trust, asked: Asked | None = None) -
     read = LeafReader() if native else None
     report = audit(source, trust=trust, read=read, asked=asked)
     if report.verdict is Verdict.FAILED or (level is not None and level < Level.MEANING):
-        return report
+        return _without_imports(report)
     if not native or report.first:
-        report = _without_meaning(report, asked=level is Level.MEANING)
+        report = _without_imports(_without_meaning(report, asked=level is Level.MEANING))
     else:
         imports = ImportCheck(trust)
         events = imports.followed(_events(source, report.size))
@@ -87,6 +90,7 @@ def _is_shared(report: AuditReport, source: LogSource, trust: Trust) -> bool:
 def verify_sample(source: SampleSource, *, trust: Trust, level: Level | None = None) -> AuditReport:
     """Return what the verification of a sample comes to."""
     report = audit_sample(source, trust=trust.of_log(_origin_of_sample(source)), read=LeafReader(), level=level)
+    report = _without_imports(report)
     if report.verdict is Verdict.FAILED or (level is not None and level < Level.MEANING):
         return report
     report = _without_meaning(report, asked=level is Level.MEANING)
@@ -107,6 +111,13 @@ def _without_meaning(report: AuditReport, *, asked: bool) -> AuditReport:
         return report
     finding = Finding(Level.MEANING, Verdict.UNDECIDED, "the record", _PARTIAL)
     return replace(report, findings=(*report.findings, finding), asked=report.asked | {Level.MEANING})
+
+
+def _without_imports(report: AuditReport) -> AuditReport:
+    """Return *report*, which says of events that carry those of another ledger that no more was checked of them."""
+    if report.types.isdisjoint(_CARRIERS):
+        return report
+    return replace(report, limits=(*report.limits, _CARRIED))
 
 
 def _events(source: LogSource, size: int) -> Iterator[tuple[int, bytes]]:

@@ -9,18 +9,20 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
-from ledger.adapters.audit_place import own_policy
+from ledger.adapters.audit_place import Task, own_policy, verify_path
 from ledger.adapters.audit_sqlite import open_source
 from ledger.adapters.import_source import open_original
 from ledger.adapters.keys import LogKey
 from ledger.adapters.ledger_folder import LedgerFolder, create_folder
 from ledger.adapters.moved_ledger import LedgerMovedError
+from ledger.application.audit import Asked
 from ledger.application.audit_report import AuditReport, Level, Verdict
 from ledger.application.audit_source import HeldNote
 from ledger.application.importing import Import
@@ -37,7 +39,9 @@ from ledger.tlog.note import Note, sign_note
 from ledger.tlog.policy import Log
 from ledger.tlog.tree_builder import TreeBuilder
 from ledger.tlog.vkey import Vkey
+from tests.evidence.bundles import leaves_of, sample, write
 from tests.evidence.ledgers import Case, alter, cosigned, newest, redo, upgrades
+from tests.evidence.test_spread import OneProcess
 from tests.fakes.recording import CONTEXT, ORIGIN, STREAM, recording
 
 OTHER = "other.example.com/release-ledger/1"
@@ -332,3 +336,28 @@ def made_anew(case: Case, key: LogKey) -> None:
         *(("UPDATE stored_events SET state = ? WHERE rowid = ?", (state, rowid)) for rowid, state in changed.items()),
     )
     redo(case.database, key=case.key)
+
+
+def test_what_was_not_looked_into_is_said_at_every_level_below_the_meaning(case: Case, tmp_path: Path) -> None:
+    """docs/verify.md: only with the meaning is the tree of the other log built again."""
+    tree = TreeBuilder()
+    tree.extend(list(map(hash_leaf, leaves_of(case)[:4])))
+    earlier = HeldNote("mine", sign_note(Checkpoint(ORIGIN, 4, tree.root()).encode(), signers=(case.key,)))
+    part = verify_path(Task(path=write(tmp_path / "part", sample(case, 0, 3)), trust=case.trust))
+    without = verify_path(Task(path=write(tmp_path / "without", sample(case, 0)), trust=case.trust))
+
+    reports = [case.verify(level=level) for level in list(Level)[:5]]
+
+    for report in (*reports, case.verify(since=earlier), part):
+        assert [limit for limit in report.limits if limit.startswith("what imported events carry")], report
+    for report in (case.verify(), case.verify(level=Level.MEANING), without):
+        assert not [limit for limit in report.limits if limit.startswith("what imported events carry")], report
+
+
+def test_a_log_that_is_walked_in_ranges_knows_what_was_not_looked_into(case: Case) -> None:
+    spread = OneProcess(partial(open_source, case.database), 4)
+    with open_source(case.database) as source:
+        report = verify_log(source, trust=case.trust, asked=Asked(level=Level.SIGNATURE, spread=spread))
+
+    assert None not in spread.segments
+    assert any(limit.startswith("what imported events carry") for limit in report.limits)

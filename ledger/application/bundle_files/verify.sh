@@ -35,7 +35,8 @@ finish() {
     told=1
     say "not checked: whether what the events say is true; whether the log was cut back or rewritten by the"
     say "  holder of its key since an earlier note (compare with a note of your own); cosignatures of others,"
-    say "  anchors/, policy, log.vkey, views/, disclosures.json, the form of the events, what manifest.json says."
+    say "  anchors/, policy, log.vkey, views/, disclosures.json, the form of the events, what manifest.json says;"
+    say "  what imported events carry of other ledgers."
     if [ "$failed" = 1 ]; then say "verdict: failed"; exit 1; fi
     if [ "$undecided" = 1 ]; then say "verdict: undecided"; exit 2; fi
     say "verdict: verified, as far as the checks above go"
