@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from cli.exit_codes import DIFFERENT, DONE
-from cli.live import look_at
+from cli.live import look_at, own_of
 from cli.plain_text import plain
 from cli.read_options import RowOptions
 from cli.reading import Answer, ask, tables_at
@@ -21,6 +21,7 @@ from ledger.domain.releases import NodeReleases
 from ledger.errors import UsageError
 from projections.refold import node_now
 from projections.view import View
+from projections.whereabouts import whereabouts
 
 
 class LiveThenError(UsageError):
@@ -35,7 +36,7 @@ class LiveThenError(UsageError):
 
 
 class _Asked(NamedTuple):
-    """The answer of the record, with the fold of each node in it."""
+    """The answer of the record, with the fold of each node in it that is on this host."""
 
     answer: Answer
     nodes: Mapping[str, NodeReleases]
@@ -50,19 +51,20 @@ def versions_live(at: str | None, *, wanted: RowOptions, session: Session) -> in
         raise LiveThenError
     answer = tables_at(session, None)
     shown = rows_of(answer, wanted)
-    asked = ask(session, lambda view, ledger: _folded(view, ledger, answer))
+    asked = ask(session, lambda view, ledger: _folded(view, ledger, answer, session))
     live = {stream: tuple(unrecorded(node, look_at(node, session))) for stream, node in asked.nodes.items()}
     if session.json:
         session.terminal.write(versions_json(told_of(shown, wanted), live=live))
     else:
         session.terminal.write(versions_text(shown, session))
     for node in answer.nodes:
-        for text in live[node.stream]:
+        for text in live.get(node.stream, ()):
             session.terminal.complain(f"differs: {plain(node.node)}: {plain(text)}\n")
     session.terminal.advise(answer.rests_on)
     return DIFFERENT if any(live.values()) else DONE
 
 
-def _folded(_: View, ledger: sqlite3.Connection, answer: Answer) -> _Asked:
-    size = answer.moment.size
-    return _Asked(answer, {node.stream: node_now(ledger, node.stream, stop=size) for node in answer.nodes})
+def _folded(_: View, ledger: sqlite3.Connection, answer: Answer, session: Session) -> _Asked:
+    size, streams = answer.moment.size, {node.stream for node in answer.nodes}
+    own = own_of([place for place in whereabouts(ledger) if place.id in streams], session)
+    return _Asked(answer, {place.id: node_now(ledger, place.id, stop=size) for place in own})

@@ -45,6 +45,7 @@ from projections.nodes import NodeTable
 from projections.read import log_size, note_at, read_events
 from projections.refold import node_now
 from projections.view import View
+from projections.whereabouts import whereabouts
 
 SCHEMA = "release-ledger/check/1"
 
@@ -94,12 +95,12 @@ def _known(view: View, ledger: sqlite3.Connection, session: Session) -> _Record:
     tables, size = meant(view.nodes(), session), log_size(ledger)
     (newest,) = read_events(ledger, start=size - 1, stop=size)
     host = own_host(session.settings.ledger.value)
-    nodes = [(table, node_now(ledger, table.stream)) for table in tables]
-    if session.settings.node.value is not None:
-        for _, node in nodes:
-            refuse_elsewhere(node, host)
+    elsewhere = {place.id: place for place in whereabouts(ledger) if host not in {None, place.host}}
+    own = [table for table in tables if table.stream not in elsewhere]
+    if tables and session.settings.node.value is not None and not own:
+        refuse_elsewhere(elsewhere[tables[0].stream], host)
     return _Record(
-        nodes=tuple((table, node) for table, node in nodes if host in {None, node.host}),
+        nodes=tuple((table, node_now(ledger, table.stream)) for table in own),
         size=size,
         last=newest.entry["recorded_at"],
         last_reading=ClockReading(**newest.entry["clock"]),

@@ -12,10 +12,12 @@ from cli import drivers
 from cli.whom import choose
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Sequence
 
     from ledger.domain.releases import NodeReleases
     from ledger.domain.whereabouts import Whereabouts
+    from projections.nodes import NodeTable
 
 
 def own_host(folder: Path) -> str | None:
@@ -34,6 +36,17 @@ def choose_here(nodes: "Sequence[Whereabouts]", name: str | None, *, folder: Pat
     node = choose([(node.node, node.id, node) for node in mine or nodes], name)
     refuse_elsewhere(node, host)
     return node
+
+
+def only_own(nodes: "tuple[NodeTable, ...]", ledger: "sqlite3.Connection", *, folder: Path) -> "tuple[NodeTable, ...]":
+    """Return those of *nodes* that are on this host where others share the ledger; all of them where none is."""
+    host = own_host(folder)
+    if host is None:
+        return nodes
+    from projections.whereabouts import whereabouts  # noqa: PLC0415 # only a shared ledger pays for it
+
+    own = {place.id for place in whereabouts(ledger) if place.host == host}
+    return tuple(node for node in nodes if node.stream in own) or nodes
 
 
 def refuse_elsewhere(node: "Whereabouts | NodeReleases", host: str | None) -> None:

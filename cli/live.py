@@ -4,7 +4,7 @@ The lock keeps a look from meeting a change half way. What is found is not recor
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cli import drivers
 from cli.here import own_host, refuse_elsewhere
@@ -12,8 +12,13 @@ from cli.session import Session
 from ledger.application.ports import NodeDownError, ReleaseHandler
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ledger.domain.observation import Observation
     from ledger.domain.releases import NodeReleases
+    from ledger.domain.whereabouts import Whereabouts
+
+_Place = TypeVar("_Place", "Whereabouts", "NodeReleases")
 
 
 def handler_of(node: "NodeReleases", session: Session) -> ReleaseHandler:
@@ -23,6 +28,21 @@ def handler_of(node: "NodeReleases", session: Session) -> ReleaseHandler:
     """
     refuse_elsewhere(node, own_host(session.settings.ledger.value))
     return drivers.handler_of(node, driver=session.settings.driver.value, tell=session.terminal.advise)
+
+
+def own_of(places: "Sequence[_Place]", session: Session) -> "tuple[_Place, ...]":
+    """Return those of *places* that are on this host; that those of others are not asked is said.
+
+    Raises: NodeElsewhereError where none is.
+    """
+    host = own_host(session.settings.ledger.value)
+    own = tuple(place for place in places if host in {None, place.host})
+    if places and not own:
+        refuse_elsewhere(places[0], host)
+    if elsewhere := len(places) - len(own):
+        nodes = "1 node, which is on another host" if elsewhere == 1 else f"{elsewhere} nodes, which are on other hosts"
+        session.terminal.complain(f"not asked: {nodes}\n")
+    return own
 
 
 def look_at(node: "NodeReleases", session: Session) -> "Observation":

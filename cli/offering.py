@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cli import bootstrap, drivers
+from cli.here import choose_here
 from cli.live import handler_of
-from cli.reading import ask, meant
+from cli.reading import ask
 from cli.session import Session
 from cli.table import table_text
-from cli.whom import choose
 from ledger.application.ports import Installation, ReleaseHandler
 from ledger.application.preflight import Wish, prepare
 from ledger.domain.observation import Observation
@@ -26,6 +26,7 @@ from ledger.domain.releases import NodeReleases
 from ledger.domain.version import Vsn
 from projections.refold import node_now
 from projections.view import View
+from projections.whereabouts import whereabouts
 
 SCHEMA = "release-ledger/package/1"
 _TARBALL = ("emqx-", ".tar.gz")
@@ -69,9 +70,9 @@ def list_packages(*, session: Session) -> int:
 
 
 def _node(view: View, ledger: sqlite3.Connection, session: Session) -> NodeReleases:
-    nodes = meant(view.nodes(), session)
-    table = choose([(node.node, node.stream, node) for node in nodes], session.settings.node.value)
-    return node_now(ledger, table.stream)
+    streams = {node.stream for node in view.nodes()}
+    places = [place for place in whereabouts(ledger) if place.id in streams]
+    return node_now(ledger, choose_here(places, session.settings.node.value, folder=session.settings.ledger.value).id)
 
 
 class _Judge:

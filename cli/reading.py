@@ -96,12 +96,19 @@ def tables_at(session: Session, when: str | None) -> Answer:
 def one_node(session: Session, when: str | None = None) -> tuple[NodeTable, Moment]:
     """Return the one node that is meant, now or as it was *when*, and what that rests on.
 
+    Where hosts share the ledger and none is named, the one of this host is meant.
+
     Raises: as ``tables_at``; NodeAmbiguousError.
     """
 
     def question(view: View, ledger: sqlite3.Connection) -> tuple[tuple[NodeTable, ...], Moment]:
         then, moment = as_then(view, ledger, when)
-        return then.nodes(), moment
+        nodes = then.nodes()
+        if len(nodes) > 1 and session.settings.node.value is None:
+            from cli.here import only_own  # noqa: PLC0415 # a ledger of one node has no need of it
+
+            nodes = only_own(nodes, ledger, folder=session.settings.ledger.value)
+        return nodes, moment
 
     nodes, moment = ask(session, question)
     return choose([(node.node, node.stream, node) for node in nodes], session.settings.node.value), moment

@@ -37,10 +37,10 @@ def node_label(node: NodeTable) -> str:
 def versions_json(answer: Answer, *, live: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return one line of JSON for each node; what is not known is a missing member.
 
-    *live* has, by stream, how each node differs from its table.
+    *live* has, by stream, how each node that was asked differs from its table.
     """
     as_of = answer.moment.record
-    return "".join(_as_line(node, as_of, None if live is None else live[node.stream]) for node in answer.nodes)
+    return "".join(_as_line(node, as_of, None if live is None else live.get(node.stream)) for node in answer.nodes)
 
 
 def root_dir_text(node: NodeTable, *, raw: bool) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cli.exit_codes import DIFFERENT, DONE
 from cli.listing import print_texts
-from cli.live import look_at
+from cli.live import look_at, own_of
 from cli.notes import Notes, note_lines, note_records, notes_of
 from cli.plain_text import plain
 from cli.reading import ask_for_lines, meant, moment_at, now
@@ -173,9 +173,8 @@ def _short_table_differs(view: "SqliteView", number: int, table: NodeTable) -> I
 
 
 def _live(done: Replay, session: Session) -> Iterator[str]:
-    for node in done.nodes.values():
-        if node.registered:
-            yield from (f"node {node.node}: {text}" for text in unrecorded(node, look_at(node, session)))
+    for node in own_of([node for node in done.nodes.values() if node.registered], session):
+        yield from (f"node {node.node}: {text}" for text in unrecorded(node, look_at(node, session)))
 
 
 def _in_words(table: NodeTable | None) -> str:

@@ -11,7 +11,7 @@ read as that event, and says from where it was imported.
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -159,13 +159,20 @@ def as_it_was(folder: Path) -> Iterator[None]:
 
 
 def read_events(
-    ledger: sqlite3.Connection, *, start: int = 0, stop: int | None = None, stream: str | None = None
+    ledger: sqlite3.Connection,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    stream: str | None = None,
+    topics: Sequence[str] = (),
 ) -> Iterator[StoredEvent]:
     """Give the events from number *start* up to, not including, *stop*; of one *stream* where it is named.
 
+    With *topics* those of them that are stored under one; one that is missing is then not noticed.
     Raises: EntryError for an entry that is missing or does not read.
     """
-    condition, more = ("", ()) if stream is None else (" AND l.originator_id = ?", (stream,))
+    condition, more = ("", tuple(topics)) if stream is None else (" AND l.originator_id = ?", (stream, *topics))
+    condition += f" AND e.topic IN ({', '.join('?' * len(topics))})" if topics else ""
     statement = f"{_SELECT}{condition} ORDER BY l.idx"
     try:
         if type(ledger) is sqlite3.Connection:

@@ -6,19 +6,21 @@ run of a reader to the next: ``resume(suspended(node)) == node``.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, is_dataclass
 from enum import StrEnum
 from functools import cache
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from ledger.domain.envelope import EnvelopeMemberError, Sealed
-from ledger.domain.events import EventImported
+from ledger.domain.events import AnyReleaseEvent, EventImported
 from ledger.domain.ledger_events import LedgerEvent
 from ledger.domain.releases import NodeReleases, evolve
 from projections.nodes import NodeFacts, NodeTable, OpenIntent
 from projections.read import EntryError, StoredEvent
+
+_Folded = TypeVar("_Folded")
 
 
 def fold(node: NodeReleases | None, stored: StoredEvent) -> NodeReleases:
@@ -27,13 +29,23 @@ def fold(node: NodeReleases | None, stored: StoredEvent) -> NodeReleases:
     Raises: EntryError where the event does not say what its topic demands; UnknownTopicError
     for a topic of a later version; StreamStartError for a stream without its registration.
     """
+    return folded(evolve, node, stored)
+
+
+def folded(
+    fold: Callable[[_Folded | None, AnyReleaseEvent], _Folded], before: _Folded | None, stored: StoredEvent
+) -> _Folded:
+    """Return what *fold* makes of one stored event, behind what it made *before*.
+
+    Raises: as ``fold``.
+    """
     try:
         # An imported event counts in its stream here, which may have gone on otherwise than in the other log.
         here = stored.envelope if stored.imported is None else {**stored.envelope, "version": stored.version}
         event = Sealed(here).event
         if isinstance(event, LedgerEvent | EventImported):
             raise EntryError(stored.number, f"{stored.topic} is no event of an installation")
-        return evolve(node, event)
+        return fold(before, event)
     except EnvelopeMemberError as exc:
         raise EntryError(stored.number, exc.fact) from exc
     except (ValueError, TypeError, AttributeError) as exc:
