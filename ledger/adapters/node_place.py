@@ -16,6 +16,7 @@ from pathlib import Path
 from ledger.adapters.emqx_vars import erts_vsn
 from ledger.adapters.erl_call import Cookie, NodeAddress, Runner
 from ledger.adapters.installation import BootFileError, Installation
+from ledger.adapters.lookup import LOOKUP_SECONDS, look_up
 from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.errors import UsageError
 
@@ -105,7 +106,7 @@ def find_address(name: str) -> NodeAddress:
     """Return where the node *name* listens, or would listen without epmd."""
     alive, _, host = name.partition("@")
     try:
-        socket.getaddrinfo(host, None, socket.AF_INET)
+        look_up(host, None, seconds=LOOKUP_SECONDS, family=socket.AF_INET)
     except (OSError, UnicodeError):
         host = "127.0.0.1"  # the node is on this host, whatever it is called
     number = _NUMBER.search(alive)

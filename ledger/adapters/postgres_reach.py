@@ -1,4 +1,4 @@
-"""Whether a server answers at all, found out within two seconds for each host that its address names.
+"""Whether a server answers at all: two seconds for the name of each host, and two for each of its addresses.
 
 Away is a server that refuses the connection, is silent, is not found by name, or starts or stops;
 so is a fleet of servers among which no primary is left. One that answers is not away, whatever it
@@ -17,7 +17,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ledger.adapters.postgres_server import check_address
+from ledger.adapters.postgres_server import found_address
 
 SECONDS = 2
 """libpq takes no less: it makes two seconds of one."""
@@ -33,7 +33,11 @@ def out_of_reach(address: str) -> str | None:
 
     Raises: AddressError, PasswordInAddressError.
     """
-    parameters = conninfo_to_dict(check_address(address)) | {"connect_timeout": str(SECONDS)}
+    try:
+        found = found_address(address)
+    except psycopg.OperationalError as exc:
+        return str(exc)[:500]
+    parameters = conninfo_to_dict(found) | {"connect_timeout": str(SECONDS)}
     asked, began = make_conninfo("", **parameters), time.monotonic()
     answer = pq.PGconn.ping(asked.encode())
     if answer == pq.Ping.REJECT:

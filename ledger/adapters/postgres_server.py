@@ -2,19 +2,23 @@
 
 An address is what libpq takes, as a URL; TLS parameters, ``.pgpass``, service files and libpq's
 variables work as they do everywhere. Passwords do not belong in it: a command line can be read by
-every user of the host. A connection that is not told otherwise gives up after 3 seconds.
+every user of the host. A connection that is not told otherwise gives up after 3 seconds, and the
+name of a host after 2: neither psycopg nor libpq has a limit for that, so names are looked up here.
+Only the name in a service file is libpq's own affair.
 
 Each connection takes the role that it needs (``ledger_writer`` or ``ledger_auditor``) where its
 user is a member, so that a command run as a superuser has no more rights than any other.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from ledger.adapters.lookup import look_up
 from ledger.adapters.postgres_errors import ConnectionLostError, NoTablesError, ServerLostError, error_of, translated
 from ledger.adapters.postgres_schema import AUDITOR, OWNER, SCHEMA_VERSION, SEARCH_PATH, create_statements
 from ledger.adapters.sqlite import DurabilityError, UnknownSchemaError
@@ -22,6 +26,7 @@ from ledger.errors import UsageError
 from ledger.tlog.vkey import Vkey
 
 CONNECT_SECONDS = "3"
+_ELSEWHERE = frozenset({"PGHOSTADDR", "PGSERVICE"})
 _DURABLE = frozenset({"on", "remote_apply"})
 # A host that freezes inside an append must not hold up the fleet for longer.
 # Under the lock each statement has to see what was committed before the lock was there.
@@ -93,6 +98,47 @@ def check_address(address: str) -> str:
     return psycopg.conninfo.make_conninfo("", **parameters)
 
 
+def found_address(address: str) -> str:
+    """Return *address* as ``check_address`` does, with the addresses of each host that it names.
+
+    Raises: as check_address; psycopg.OperationalError where no host has an address, or none in time.
+    """
+    checked = check_address(address)
+    parameters = conninfo_to_dict(checked)
+    hosts = str(parameters.get("host") or os.environ.get("PGHOST", "")).split(",")
+    ports = str(parameters.get("port") or os.environ.get("PGPORT", "5432")).split(",")
+    if "hostaddr" in parameters or "service" in parameters or not os.environ.keys().isdisjoint(_ELSEWHERE):
+        return checked
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    if len(ports) != len(hosts) or all(map(_needs_no_name, hosts)):
+        return checked
+    found = tuple(_found(list(zip(hosts, ports, strict=True))))
+    host, hostaddr, port = (",".join(each) for each in zip(*found, strict=True))
+    return psycopg.conninfo.make_conninfo("", **parameters | {"host": host, "hostaddr": hostaddr, "port": port})
+
+
+def _needs_no_name(host: str) -> bool:
+    return not host or host.startswith(("/", "@"))  # a socket
+
+
+def _found(hosts: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:
+    """Yield host, address and port of each way to a server."""
+    failed: list[str] = []
+    for host, port in hosts:
+        if _needs_no_name(host):
+            yield host, "", port
+            continue
+        try:
+            addresses = look_up(host, port or None)
+        except (OSError, UnicodeError) as exc:
+            failed.append(f"failed to resolve host {host!r}: {exc}")
+            continue
+        for *_, place in addresses:
+            yield host, str(place[0]), port
+    if len(failed) == len(hosts):
+        raise psycopg.OperationalError("; ".join(failed))
+
+
 def connect(address: str, *, role: str = AUDITOR) -> Connection:
     """Return a connection to the ledger at *address*, in auto-commit mode, with the rights of *role*.
 
@@ -100,7 +146,7 @@ def connect(address: str, *, role: str = AUDITOR) -> Connection:
     DurabilityError, UnknownSchemaError, and the other errors of ``postgres_errors``.
     """
     with translated(address):
-        connection = Connection.connect(check_address(address), autocommit=True)
+        connection = Connection.connect(found_address(address), autocommit=True)
         connection.place = address
         try:
             _settle(connection, address, role)
@@ -183,7 +229,7 @@ def create_ledger(address: str, *, origin: str) -> None:
     Raises: AddressError, PasswordInAddressError, ServerLostError, ServerAccessError, StoreError.
     """
     try:
-        with closing(psycopg.connect(check_address(address), autocommit=True)) as connection, connection.transaction():
+        with closing(psycopg.connect(found_address(address), autocommit=True)) as connection, connection.transaction():
             for statement in create_statements():
                 connection.execute(statement)
                 if statement.startswith("SET LOCAL ROLE"):

@@ -48,6 +48,7 @@ from ledger.tlog.witness_reply import (
 from tests.anchors.lab import LedgerLab, RunningWitness, running_witness
 from tests.anchors.test_file import copy_of
 from tests.anchors.test_holders import hand_over
+from tests.fakes.name_server import SILENT, silent_name_server
 from tests.tlog.keys import make_signer
 
 SIZE = "text/x.tlog.size"
@@ -270,6 +271,21 @@ def test_a_slow_witness_costs_no_more_than_its_limit(
 
     assert spent < 60  # and the answer takes two minutes
     assert isinstance(caught.value, WitnessUnreachableError | WitnessAnswerError)
+
+
+def test_the_name_of_a_witness_is_looked_up_within_its_limit(
+    witness: RunningWitness, ledger: LedgerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system goes on for half a minute where no name server answers."""
+    client = replace(witness.client(ledger), url=f"http://{SILENT}/", limit=0.3)
+    begun = time.monotonic()
+
+    with silent_name_server(monkeypatch), pytest.raises(WitnessUnreachableError) as caught:
+        hand_over(client, ledger)
+    spent = time.monotonic() - begun
+
+    assert spent < 30
+    assert caught.value.fact.startswith(f"the name {SILENT} was not found within 0.")
 
 
 @pytest.mark.parametrize(

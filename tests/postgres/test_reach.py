@@ -1,12 +1,16 @@
 """Which servers are away, and which only say no."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
+from ledger.adapters.postgres_errors import ServerLostError
 from ledger.adapters.postgres_reach import out_of_reach
+from ledger.adapters.postgres_server import reached
+from tests.fakes.name_server import HERE, SILENT, silent_name_server
 from tests.postgres.server import Server
 
 
@@ -45,6 +49,24 @@ def test_a_silent_server_is_away_after_a_moment(silent: int) -> None:
     told = out_of_reach(f"postgresql://127.0.0.1:{silent}/x?connect_timeout=60")
 
     assert told == "no answer within 2 seconds"
+
+
+def test_a_name_that_no_name_server_answers_for_is_away_after_a_moment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither libpq nor psycopg has a limit for it; a host that has one is taken all the same."""
+    begun = time.monotonic()
+
+    with silent_name_server(monkeypatch):
+        told = out_of_reach(f"postgresql://{SILENT}:{server.port}/x")
+        with pytest.raises(ServerLostError) as caught, reached(f"postgresql://{SILENT}:{server.port}/x"):
+            pass
+        also = out_of_reach(f"postgresql://{SILENT},{HERE}:{server.port}/postgres")
+    spent = time.monotonic() - begun
+
+    words = "failed to resolve host 'silent.example': the name silent.example was not found within 2 seconds"
+    assert (told, caught.value.fact, also) == (words, words, None)
+    assert spent < 60
 
 
 def test_a_fleet_without_a_primary_is_away(server: Server) -> None:

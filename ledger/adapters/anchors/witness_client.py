@@ -5,10 +5,9 @@ from there, and our note. What each answer means stands in ``ledger.tlog.witness
 witness that names another size is proved from there, at most three times. The receipt is our
 note with the witness's lines behind it, opened with both keys before it is kept.
 
-All of it, from the connection to the last byte, ends within *limit* seconds. No redirect and
+All of it, from the name of the host to the last byte, ends within *limit* seconds. No redirect and
 no proxy is followed: the URL is what the operator wrote. ``https`` checks the certificate with
 the system's authorities; ``http`` serves as well, since a note is public and signed both ways.
-The name of the host is looked up by the system, in its own time: an address is faster.
 """
 
 import socket
@@ -20,6 +19,7 @@ from urllib.parse import SplitResult
 
 from ledger.adapters.anchors.deadline import Deadline, TimedSocket
 from ledger.adapters.anchors.witness_url import PORTS, split_url
+from ledger.adapters.lookup import look_up
 from ledger.application.anchor_ports import LogKeys, SignedTip, open_by
 from ledger.dataclass import dataclass
 from ledger.tlog.checkpoint import Checkpoint
@@ -152,7 +152,7 @@ class WitnessClient:
                 http.request("POST", path, body, {"Connection": "close", "Content-Type": "text/plain"})
                 response = http.getresponse()
                 return response.status, response.read(_MAX_BODY)
-        except (OSError, HTTPException) as exc:
+        except (OSError, UnicodeError, HTTPException) as exc:
             raise WitnessUnreachableError(self.url, str(exc) or type(exc).__name__) from exc
 
 
@@ -160,7 +160,7 @@ def _connect(parts: SplitResult, deadline: Deadline) -> socket.socket:
     """Return a connection to the first address that answers."""
     address = (parts.hostname or "", parts.port or PORTS[parts.scheme])
     cause: OSError = OSError("the host has no address")
-    for family, kind, protocol, _, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _, place in look_up(*address, seconds=deadline.left()):
         connection = socket.socket(family, kind, protocol)
         try:
             connection.settimeout(deadline.left())
