@@ -6,6 +6,7 @@ and what was noticed that only one of them has.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -101,7 +102,7 @@ def compare(a: str, b: str, *, session: Session) -> int:
 
 
 def _side(text: str, session: Session) -> Side:
-    if "/" in text or Path(text).is_dir():
+    if "/" in text or os.path.isdir(text):  # noqa: PTH112 # unlike pathlib, it says no where it may not look
         return read_folder(Path(text), lambda view, _: _of_ledger(view, text))
     if "@" in text:
         return ask(session, lambda view, _: _of_node(view, text))

@@ -174,11 +174,23 @@ def _ledger(flag: str | None, environ: Mapping[str, str], host: _File, host_ledg
             raise SettingError(
                 named.source, "`ledger` is no absolute path", fact=f"ledger = {named.value!r}", hint="begin it with /"
             )
-        return Setting(Path(named.value).absolute(), named.source)
+        return Setting(_absolute(named), named.source)
     # Where the host's ledger is and cannot be read, opening it says so (RULINGS 8).
     if os.geteuid() == 0 or _exists(host_ledger):
         return Setting(host_ledger, "default")
     return Setting(state_folder(environ), "default")
+
+
+def _absolute(named: Setting[str]) -> Path:
+    try:
+        return Path(named.value).absolute()
+    except FileNotFoundError as exc:
+        raise SettingError(
+            named.source,
+            f"{named.value!a} leads nowhere",
+            fact="it begins in the current folder, and that is gone",
+            hint="go to another folder, or name the ledger by its whole path",
+        ) from exc
 
 
 def _served(address: str, environ: Mapping[str, str], host: _File, host_ledger: Path) -> Path:

@@ -91,7 +91,10 @@ def ledger_folder(environ: "Mapping[str, str]") -> str | None:
     named = environ.get("RELEASE_LEDGER")
     if not named:
         named = HOST_LEDGER if os.geteuid() == 0 or _exists(HOST_LEDGER) else _own_ledger(environ)
-    folder = named if named.startswith("/") else f"{os.getcwd()}/{named}"  # noqa: PTH109 # pathlib costs more than the answer
+    try:
+        folder = named if named.startswith("/") else f"{os.getcwd()}/{named}"  # noqa: PTH109 # pathlib costs more than the answer
+    except FileNotFoundError:
+        return None
     # The place becomes a URI; what would need an escape there is for the full path.
     return folder if named and "://" not in named and _SAFE.issuperset(folder) else None
 

@@ -7,6 +7,7 @@ new), ``tree_size`` and ``root`` of the source, ``imported`` (how many events we
 """
 
 import json
+import os
 from pathlib import Path
 
 from cli import bootstrap
@@ -56,7 +57,8 @@ def import_asked(asked: Asked, options: LeaveOptions, *, session: Session) -> in
     recording.
     """
     path, policy = Path(asked.source), _policy(asked)
-    if not asked.source or not path.exists():  # an empty text is the current folder to pathlib
+    # An empty text is the current folder to pathlib, which also breaks off where it may not look.
+    if not asked.source or not os.path.exists(path):  # noqa: PTH110
         raise SourceMissingError(asked.source)
     if asked.policy is not None and Path(asked.policy).resolve().is_relative_to(path.resolve()):
         raise TrustInsideError("--policy", asked.policy, path)

@@ -21,6 +21,7 @@ from ledger.application.audit_source import PartMissingError, PartWrongError
 
 MAX_FILE = 64 * 1024 * 1024
 _LINK = stat.S_IFLNK
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _LOCAL_HEADER, _NAME_LENGTHS, _END_RECORD = 30, 26, 22
 _HAS_DESCRIPTOR = 0x0008
 _NOTHING_DEFLATED = 2  # bytes
@@ -117,6 +118,8 @@ class ZipFiles:
             raise PartWrongError(name, fact="it is a folder with a content")
 
     def _unpacked(self, name: str, member: zipfile.ZipInfo) -> bytes:
+        if member.compress_type not in _METHODS:
+            raise PartMissingError(name, fact="it is compressed in a way that no bundle is")
         try:
             with self._archive.open(member) as file:
                 return _limited(name, file.read(MAX_FILE + 1))
@@ -132,7 +135,7 @@ def open_files(path: Path) -> Iterator[Files]:
 
     Raises: NoRecordError, PartMissingError, PartWrongError.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 # unlike pathlib, it says no where it may not look
         require_head(path)
         yield FolderFiles(path)
         return
@@ -145,7 +148,7 @@ def require_head(path: Path) -> None:
 
     Raises: NoRecordError; PartMissingError where it cannot be looked at.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 # as above
         names = {entry.name for entry in _entries(path)}
     else:
         with _opened(path) as archive:

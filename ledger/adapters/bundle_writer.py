@@ -41,12 +41,12 @@ class TargetTakenError(UsageError):
 
 
 class TargetFolderError(UsageError):
-    """The folder of the target is not there."""
+    """The folder of the target is not there, or cannot be looked at."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
             f"{path} cannot be written",
-            fact=f"{path.parent} is no folder",
+            fact=f"{path.parent} is no folder, or this user may not look there",
             hint="make the folder, or name another place with -o",
         )
         self.path = path
@@ -95,7 +95,7 @@ def check_target(target: Path) -> None:
     """
     if os.path.lexists(target):
         raise TargetTakenError(target)
-    if not target.absolute().parent.is_dir():
+    if not os.path.isdir(target.absolute().parent):  # noqa: PTH112 # unlike pathlib, it says no where it may not look
         raise TargetFolderError(target)
 
 

@@ -12,6 +12,7 @@ from tests.cli.lab import Lab, Result
 from tests.cli.test_command_line import parts_of
 
 NOT_UTF8 = b"\xff\xfe"
+UNSEEN = "n" * 300  # longer than any name of a file, so that even root cannot look
 HUGE = "x" * 100_000
 
 
@@ -223,6 +224,41 @@ def as_a_stranger(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("verify", UNSEEN), 3),
+        (("report", UNSEEN, "-o", "report.html"), 3),
+        (("recover", "--refill", UNSEEN, "--yes"), 3),
+        (("import", UNSEEN), 1),
+        (("diff", UNSEEN, "last"), 1),
+        (("export", "-o", f"/{UNSEEN}/bundle"), 1),
+        (("report", "-o", f"/{UNSEEN}/report.html"), 1),
+    ],
+)
+def test_a_place_that_cannot_be_looked_at_is_told(lab: Lab, arguments: tuple[str, ...], code: int) -> None:
+    """As for a user who may not search a folder on the way there."""
+    answer = lab.run(*arguments)
+
+    assert is_told(answer, code)
+    assert "broke off" not in answer.err
+
+
+@pytest.mark.parametrize("arguments", [("versions",), ("upgrade", "4.4.1")])
+def test_a_current_folder_that_is_gone_is_told(lab: Lab, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    gone = tmp_path / "gone"
+
+    def leave() -> None:
+        gone.mkdir()
+        os.chdir(gone)
+        gone.rmdir()
+
+    answer = lab.having(RELEASE_LEDGER="ledger").process(*arguments, preexec_fn=leave)
+
+    assert is_told(answer)
+    assert "the current folder, and that is gone" in answer.err
 
 
 def test_a_home_that_is_not_there(bare: Lab) -> None:

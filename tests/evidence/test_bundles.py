@@ -199,6 +199,17 @@ def test_a_zip_with_a_name_that_leads_out_is_refused(name: str, ledger: Case, tm
         verify_path(Task(path=tmp_path / "bundle.zip", trust=ledger.trust))
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_zip_that_is_packed_otherwise_is_not_unpacked(method: int, ledger: Case, tmp_path: Path) -> None:
+    """What these unpackers make of a damaged member is theirs, such as an error of a kind of its own."""
+    damaged = bytearray(zipped(whole(ledger), method=method))
+    damaged[200:240] = bytes(40)
+    (tmp_path / "bundle.zip").write_bytes(damaged)
+
+    with pytest.raises(PartMissingError, match=r"manifest\.json cannot be read"):
+        verify_path(Task(path=tmp_path / "bundle.zip", trust=ledger.trust))
+
+
 def test_a_link_in_a_bundle_is_refused(ledger: Case, tmp_path: Path) -> None:
     folder = write(tmp_path / "folder", whole(ledger))
     (folder / "README").unlink()
