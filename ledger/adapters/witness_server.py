@@ -110,7 +110,11 @@ class WitnessServer(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 # the library's own signature
         """Serve a request in a thread of its own, once there is room for one."""
         self._room.acquire()
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # it got no thread, which would have made room again
+            self._room.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 # as above
         """Serve it, and make room again."""

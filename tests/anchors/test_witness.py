@@ -14,6 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from threading import Thread
 from typing import BinaryIO
+from unittest.mock import patch
 
 import pytest
 from cryptography import x509
@@ -26,7 +27,7 @@ from ledger.adapters.anchors.witness_client import WitnessClient, WitnessUnreach
 from ledger.adapters.anchors.witness_url import WitnessUrlError, split_url
 from ledger.adapters.signatures import verifier
 from ledger.adapters.witness_folder import OtherWitnessError, open_witness
-from ledger.adapters.witness_server import MAX_BODY
+from ledger.adapters.witness_server import MAX_BODY, Witness, WitnessServer
 from ledger.adapters.witness_state import (
     NotALogKeyError,
     WitnessState,
@@ -70,6 +71,23 @@ def known(witness: RunningWitness, ledger: LedgerLab) -> LedgerLab:
     """Return the ledger after the witness was told of it."""
     witness.trust(ledger.key.vkey)
     return ledger
+
+
+def test_a_witness_that_gets_no_threads_for_a_while_serves_on(tmp_path: Path) -> None:
+    """As where its user may have no more processes: the library says so of each request, and goes on."""
+    with (
+        open_witness(tmp_path / "witness", host="w") as place,
+        WitnessServer(Witness(place.state, key=place.key), host="127.0.0.1", port=0) as server,
+    ):
+        Thread(target=server.serve_forever, daemon=True).start()
+        with patch.object(Thread, "start", side_effect=RuntimeError("can't start new thread")):
+            for _ in range(20):
+                with closing(socket.create_connection(server.server_address[:2], timeout=10)) as connection:
+                    assert connection.recv(1) == b""
+        with closing(socket.create_connection(server.server_address[:2], timeout=10)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert connection.recv(12) == b"HTTP/1.1 404"
+        server.shutdown()
 
 
 def test_a_growing_log_is_cosigned(witness: RunningWitness, known: LedgerLab) -> None:
