@@ -79,12 +79,13 @@ def test_a_witness_that_gets_no_threads_for_a_while_serves_on(tmp_path: Path) ->
         open_witness(tmp_path / "witness", host="w") as place,
         WitnessServer(Witness(place.state, key=place.key), host="127.0.0.1", port=0) as server,
     ):
+        address = ("127.0.0.1", server.server_address[1])
         Thread(target=server.serve_forever, daemon=True).start()
         with patch.object(Thread, "start", side_effect=RuntimeError("can't start new thread")):
             for _ in range(20):
-                with closing(socket.create_connection(server.server_address[:2], timeout=10)) as connection:
+                with closing(socket.create_connection(address, timeout=10)) as connection:
                     assert connection.recv(1) == b""
-        with closing(socket.create_connection(server.server_address[:2], timeout=10)) as connection:
+        with closing(socket.create_connection(address, timeout=10)) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert connection.recv(12) == b"HTTP/1.1 404"
         server.shutdown()
