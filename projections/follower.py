@@ -8,7 +8,8 @@ runner is made, so it is not handed over at all.
 
 Events go by as they are stored: a view is folded from bytes, and reads what it needs of them itself.
 A second follower is harmless: each batch begins under the lock of the tracking row. A server that
-goes away is waited for; a view that is damaged is folded afresh.
+is away is waited for, also at the start: a host that boots before its server has a follower all the
+same, and no supervisor gives up on it. A view that is damaged is folded afresh.
 """
 
 from collections.abc import Callable, Sequence
@@ -243,18 +244,17 @@ class Follower:
         self._tell(State.ENDED)
 
     def follow(self) -> None:
-        """Fold what the log has, and from then on what is recorded; a server that goes away is waited for.
+        """Fold what the log has, and from then on what is recorded; a server that is away is waited for.
 
-        Raises: as ``catch_up``; a server that was never reached is not waited for.
+        Raises: as ``catch_up``, but for a server that is away, also when it is asked for the first time.
         """
-        failures = 0
+        failures, begun = 0, False
         with suppress(_StoppedError):
-            self._catch_up()
             while not self._stopping.is_set():
                 try:
-                    if failures:
+                    if failures or not begun:
                         self._catch_up()
-                    failures = 0
+                    failures, begun = 0, True
                     self._follow()
                 except (ServerLostError, ConnectionLostError, LedgerBusyError, ServerSpaceError) as exc:
                     lost = exc if isinstance(exc, LedgerError) else ServerLostError(self._address, str(exc))

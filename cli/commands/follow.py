@@ -1,6 +1,6 @@
 """Keep the views of a ledger in PostgreSQL up to date, so that no reader folds or waits.
 
-It folds whatever any host records, as soon as it is recorded, and waits for a server that went
+It folds whatever any host records, as soon as it is recorded, and waits for a server that is
 away; SIGTERM and Ctrl-C end it. It needs a login in ledger_writer, and no key. Without it, whoever
 records does the same for their own commits; a second follower does no harm.
 """

@@ -168,6 +168,28 @@ def test_it_can_be_ended_while_the_server_is_away(tmp_path: Path) -> None:
             assert process.end(signal.SIGTERM) == 0
 
 
+def test_a_server_that_starts_after_its_follower_is_waited_for(tmp_path: Path) -> None:
+    """After a power cut hosts start in any order, and a supervisor gives up on what ends too often."""
+    with running_server() as server:
+        make_followed(server, "postgres")
+        address = server.url("postgres", user="follow_host")
+        server.stop()
+        with following(tmp_path, address) as process:
+            lost = process.await_told("lost")
+            server.start()
+            record(server, "postgres", LOG[:30])
+            process.await_told("folded", 30)
+            process.await_told("following")
+            code = process.end(signal.SIGTERM)
+        server.stop()
+        once = Lab(tmp_path).having(RELEASE_LEDGER=address).run("follow", "--once")
+
+    assert (lost["tree_size"], code) == (0, 0)
+    assert "cannot be reached" in lost["fact"]
+    assert once.code == 1
+    assert "cannot be reached" in once.err
+
+
 def test_a_view_that_cannot_be_read_is_folded_afresh(server: Server, followed: str) -> None:
     """Nothing in it is evidence, and every host can write it."""
     record(server, followed, LOG)
