@@ -198,6 +198,19 @@ def make_ledger(folder: Path, *, origin: str | None, tip_guard: Path | None) -> 
     return ledger
 
 
+def origin_there(folder: Path) -> str | None:
+    """Return the name of the ledger in *folder*, or that it stands for, None where there is none; nothing is written.
+
+    Raises: the errors of reaching a server, of opening a ledger and its key.
+    """
+    address = address_in(folder)
+    if address is None:
+        return existing_ledger(folder).origin if _is_there(folder / "ledger.db") else None
+    from ledger.adapters.postgres_server import origin_at  # noqa: PLC0415 # as the module says
+
+    return origin_at(address)
+
+
 def existing_ledger(folder: Path) -> MadeLedger:
     """Return the ledger in *folder*.
 

@@ -114,12 +114,10 @@ def move_ledger(wanted: Wanted, options: LeaveOptions, *, session: Session) -> i
 
 
 def _refuse_another(old: Path, new: Path) -> None:
-    """Refuse to make a ledger in the folder *new* where *old* went on already: that one is there."""
-    if ledger_place.address_in(new) is not None or (new / "ledger.db").exists():
-        return  # its name says which one it is, once this host has joined it
+    """Refuse to join or make the ledger in the folder *new* where *old* went on in another one already."""
     with bootstrap.open_record(old) as (record, _):
         last = _moved(record)
-    if last is not None:
+    if last is not None and ledger_place.origin_there(new) != last.to_origin:
         raise MovedElsewhereError(to=last.to, origin=last.to_origin)
 
 

@@ -36,6 +36,20 @@ def test_a_ledger_that_moved_is_given_no_second_place(host: Lab, tmp_path: Path)
     assert host.run("move", "--to", str(new)).code == 0
 
 
+def test_a_ledger_that_moved_does_not_go_to_another_one_that_is_there(host: Lab, pattern: Lab, tmp_path: Path) -> None:
+    new, other = tmp_path / "new", pattern.copied(tmp_path / "other")
+    assert other.init("--node", "emqx@other").code == 0
+    assert host.run("move", "--to", str(new)).code == 0
+    (other.ledger / "config.toml").unlink()
+    before = sorted(path.name for path in other.ledger.iterdir())
+
+    refused = host.run("move", "--to", str(other.ledger))
+
+    assert refused.code == 2
+    assert f"--to {new}" in refused.err
+    assert sorted(path.name for path in other.ledger.iterdir()) == before
+
+
 def test_the_place_is_told_as_a_shell_takes_it(host: Lab, tmp_path: Path) -> None:
     new = tmp_path / "new & shared"
 

@@ -24,3 +24,12 @@ def database(server: Server) -> Iterator[str]:
     server.execute(f"CREATE DATABASE {name}")
     yield name
     server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def second_database(server: Server) -> Iterator[str]:
+    """Give the name of another empty database."""
+    name = f"fleet{next(_NUMBERS)}"
+    server.execute(f"CREATE DATABASE {name}")
+    yield name
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from ledger.adapters.postgres_server import create_ledger
 from tests.cli.lab import PROJECT, STATED, Lab, make_lab
 from tests.cli.schemas import schema_of
 from tests.postgres.server import Server
@@ -113,6 +114,26 @@ def test_the_old_ledger_takes_no_change_and_says_where_it_went_on(host: Lab, ser
     assert (exported.code, exported.json["export_recorded"]) == (0, False)
     again = host.run("move", "--to", address, "--json")
     assert (again.code, again.json["imported"]) == (0, 0)
+
+
+def test_a_ledger_that_moved_joins_no_second_database(
+    host: Lab, server: Server, database: str, second_database: str, tmp_path: Path
+) -> None:
+    """Neither one that is a ledger of others, nor one that is empty yet."""
+    assert host.run("move", "--to", server.url(database), "--yes").code == 0
+    places = sorted(path.name for path in (tmp_path / "places").iterdir())
+
+    empty = host.run("move", "--to", server.url(second_database), "--yes")
+    tables = server.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'ledger'", database=second_database)
+    create_ledger(server.url(second_database), origin="other.example.com/release-ledger/1")
+    taken = host.run("move", "--to", server.url(second_database), "--yes")
+
+    assert [each.code for each in (empty, taken)] == [2, 2]
+    assert "this ledger has moved already" in empty.err
+    assert "this ledger has moved already" in taken.err
+    assert tables == [(0,)]
+    assert sorted(path.name for path in (tmp_path / "places").iterdir()) == places
+    assert server.execute("SELECT * FROM ledger.log_key", database=second_database) == []
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3, 4, 5, 6])
