@@ -8,6 +8,7 @@ can deceive this check; an auditor brings his own key or policy.
 """
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -169,4 +170,4 @@ def read_note(path: Path) -> HeldNote:
 
 def trusting(policy: Policy | None, *, held: Sequence[HeldNote], guard: Guard | None) -> Trust:
     """Return the means of a verification with the signature algorithms that are known here."""
-    return Trust(policy=policy, primitives=PRIMITIVES, held=tuple(held), guard=guard)
+    return Trust(policy=policy, primitives=PRIMITIVES, held=tuple(held), guard=guard, now=int(time.time()))

@@ -310,7 +310,7 @@ class _Audit:
             asked=asked,
             holding=shown if complete else frozenset(),
             findings=findings,
-            remarks=tuple(self._remarks),
+            remarks=(*self._remarks, *self._holding.remarks()),
             limits=tuple(self._limits),
             first=self._first,
             types=self._types,

@@ -4,7 +4,8 @@ The auditor's own note, notes of other holders and the tip guard must be continu
 (level 3); copies of cosigned notes in the record count for what their witnesses say (level 4).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ledger.application.audit_report import Finding, Level, Verdict
@@ -16,6 +17,8 @@ from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError
 from ledger.tlog.policy import WitnessedCheckpoint
 
+_CLOCKS_DIFFER = 60  # seconds, which nobody need be told of
+_YEAR_10000 = 253_402_300_800
 _SIGNATURE_LINE = "\n\N{EM DASH} ".encode()
 
 
@@ -32,11 +35,12 @@ class Reference:
 
 
 class Held(NamedTuple):
-    """What a ``Holding`` found: the size, who holds it, and whether a quorum was met."""
+    """What a ``Holding`` found: the size, who holds it, whether a quorum was met, the last time of a cosignature."""
 
     size: int
     names: frozenset[str]
     quorum: bool
+    latest: int
 
 
 class Holding:
@@ -47,10 +51,12 @@ class Holding:
         self.size = 0
         self.names: set[str] = set()
         self.quorum = False
+        self.latest = 0
 
     def add(self, opened: WitnessedCheckpoint, name: str) -> None:
         """Count the witnesses that cosigned, as far as the policy lets them count."""
         quorum = self._trust.has_quorum(opened)
+        self.latest = max(self.latest, opened.latest)
         self.quorum = self.quorum or quorum
         if quorum or (opened.witnesses and not self._trust.asks_for_quorum):
             names = ", ".join(sorted(witness.decode(errors="replace") for witness in opened.witnesses))
@@ -59,13 +65,21 @@ class Holding:
     @property
     def found(self) -> Held:
         """What was found."""
-        return Held(self.size, frozenset(self.names), self.quorum)
+        return Held(self.size, frozenset(self.names), self.quorum, self.latest)
 
     def join(self, other: Held) -> None:
         """Count what was found elsewhere."""
         self.quorum = self.quorum or other.quorum
+        self.latest = max(self.latest, other.latest)
         for name in other.names:
             self.add_size(other.size, name)
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what is odd about the times of cosignatures (evidence.md 3.4); no verdict rests on a clock."""
+        now, latest = self._trust.now, self.latest
+        if now is not None and latest > now + _CLOCKS_DIFFER:
+            when = _as_time(latest) if latest < _YEAR_10000 else f"second {latest} of the epoch"
+            yield f"a witness says that it cosigned at {when}, which lies ahead of the clock here, {_as_time(now)}"
 
     def add_size(self, size: int, name: str) -> None:
         """Count *name* as a holder of *size*."""
@@ -73,6 +87,10 @@ class Holding:
             self.size, self.names = size, {name}
         elif size == self.size:
             self.names.add(name)
+
+
+def _as_time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 Opened = tuple[tuple[Reference, ...], tuple[Finding, ...], tuple[str, ...]]

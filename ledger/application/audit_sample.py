@@ -120,7 +120,7 @@ def _report(
         asked=asked,
         holding=frozenset(means - {found.level for found in shown}),
         findings=shown,
-        remarks=remarks,
+        remarks=(*remarks, *holding.remarks()),
         limits=(INTEGRITY_IS_NOT_TRUTH, _SAMPLED, *source.nature.limits),
         held=holding.size,
         held_by=tuple(sorted(holding.names)),

@@ -35,7 +35,8 @@ class Trust:
 
     *held* are notes that were kept outside the record: the auditor's own and those of other
     holders. *guard* is None where no tip guard is expected, as for a copy of a ledger. *elsewhere* are
-    notes of logs other than the one that is verified, which may have been imported into it.
+    notes of logs other than the one that is verified, which may have been imported into it. *now* is
+    the clock of whoever verifies, in seconds since the epoch, None where nobody looks at one.
     """
 
     policy: Policy | None = None
@@ -43,6 +44,7 @@ class Trust:
     held: tuple[HeldNote, ...] = ()
     guard: Guard | None = None
     elsewhere: tuple[HeldNote, ...] = ()
+    now: int | None = None
 
     def of_log(self, origin: str | None) -> "Trust":
         """Return the means of verifying the log *origin*: what was remembered of others says nothing of it."""

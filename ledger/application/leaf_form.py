@@ -172,8 +172,10 @@ def parse_leaf(leaf: bytes) -> Mapping[str, Any]:
         raise LeafFormError(f"it has {len(leaf)} bytes of at most {SIZE_LIMIT}")
     try:
         envelope = parse_canonical(leaf)
-        if type(envelope.get("v")) is not int or envelope["v"] != ENVELOPE_VERSION:
-            raise LeafVersionError(envelope.get("v"))
+        if "v" not in envelope:
+            raise LeafFormError("the mandatory member v is missing")
+        if type(envelope["v"]) is not int or envelope["v"] != ENVELOPE_VERSION:
+            raise LeafVersionError(envelope["v"])
         check_value(envelope, reading=True)
     except NotCanonicalError as exc:
         raise LeafFormError(f"it is not canonical JSON: {exc.fault}") from exc
@@ -206,16 +208,15 @@ def _faults(envelope: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _notation_faults(value: object, path: tuple[str, ...]) -> Iterator[str]:
-    if isinstance(value, dict):
+    notation = _notation(path) if path else None
+    if notation is not None and not (isinstance(value, str) and re.fullmatch(notation, value)):
+        yield f"the member {'.'.join(path)} is not written as such a member is"
+    elif isinstance(value, dict):
         for name, member in value.items():
             yield from _notation_faults(member, (*path, name))
     elif isinstance(value, list):
         for member in value:
             yield from _notation_faults(member, (*path, ""))
-    else:
-        notation = _notation(path)
-        if notation is not None and not (isinstance(value, str) and re.fullmatch(notation, value)):
-            yield f"the member {'.'.join(path)} is not written as such a member is"
 
 
 def _notation(path: tuple[str, ...]) -> str | None:

@@ -13,7 +13,7 @@ from ledger.errors import CheckFailedError
 from ledger.tlog.checkpoint import OpenedCheckpoint, open_checkpoint
 from ledger.tlog.cosignature import PrimitiveMissingError, VerifyPrimitive, split_payload, verifier_of
 from ledger.tlog.notation import shown
-from ledger.tlog.note import Note
+from ledger.tlog.note import Note, Signature
 from ledger.tlog.vkey import KeyType, Vkey
 
 
@@ -60,10 +60,14 @@ class Group:
 
 @dataclass(frozen=True)
 class WitnessedCheckpoint:
-    """A checkpoint that a policy accepts, with the names of the witnesses that cosigned it."""
+    """A checkpoint that a policy accepts, with the names of the witnesses that cosigned it.
+
+    *latest* is the last of their times, in seconds since the epoch; 0 where nobody cosigned.
+    """
 
     opened: OpenedCheckpoint
     witnesses: frozenset[bytes]
+    latest: int
 
 
 @dataclass(frozen=True)
@@ -99,16 +103,16 @@ class Policy:
             logs=[verifier_of(vkey, primitives=primitives) for vkey in logs],
             cosigners=[verifier_of(vkey, primitives=primitives) for vkey in witnesses],
         )
-        cosigned = frozenset(
-            self._names[vkey]
+        times = {
+            self._names[vkey]: at
             for vkey in witnesses
-            for line in opened.cosignatures
-            # A time of 0 is a statement, but not that of a witness (tlog-cosignature).
-            if (line.name, line.key_id) == (vkey.name, vkey.key_id) and split_payload(vkey, line.payload)[0]
-        )
+            for at in (_last_time(vkey, opened.cosignatures),)
+            if at  # A time of 0 is a statement, but not that of a witness (tlog-cosignature).
+        }
+        cosigned = frozenset(times)
         if not self.quorum_holds(cosigned):
             raise QuorumError(self.quorum or b"none", cosigned=cosigned)
-        return WitnessedCheckpoint(opened, cosigned)
+        return WitnessedCheckpoint(opened, cosigned, max(times.values(), default=0))
 
     @cached_property
     def _types(self) -> Mapping[KeyType, Vkey]:
@@ -126,6 +130,12 @@ class Policy:
 
 
 _Keys = Mapping[tuple[str, bytes], tuple[Vkey, ...]]
+
+
+def _last_time(vkey: Vkey, lines: Sequence[Signature]) -> int:
+    """Return the last time at which *vkey* says that it signed, by its *lines*; 0 where it does not say so."""
+    own = (line for line in lines if (line.name, line.key_id) == (vkey.name, vkey.key_id))
+    return max((split_payload(vkey, line.payload)[0] for line in own), default=0)
 
 
 def _by_key(vkeys: Sequence[Vkey]) -> _Keys:

@@ -113,6 +113,18 @@ def test_a_statement_without_a_time_is_no_witness() -> None:
         open_with(policy, LOG, replace(M, at=0))
 
 
+def test_the_last_time_of_its_cosignatures_is_told() -> None:
+    """evidence.md 3.4: it is for the reader to hold against a clock. Strangers and times of 0 say nothing."""
+    policy = policy_of(LOG_LINE, *WITNESS_LINES[:2], f"witness m {M.vkey}", "quorum none")
+    stranger = replace(W3, at=10**12)
+
+    def latest(*signers: KeySigner) -> int:
+        return policy.open_checkpoint(sign_note(TEXT, signers=signers), primitives=PRIMITIVES).latest
+
+    assert latest(LOG) == latest(LOG, replace(M, at=0), stranger) == 0
+    assert latest(LOG, replace(W1, at=7), replace(W2, at=5), replace(W1, at=6), stranger) == 7
+
+
 def test_quorum_none_needs_the_log_alone() -> None:
     policy = policy_of(LOG_LINE, "quorum none")
 
