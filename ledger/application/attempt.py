@@ -7,7 +7,7 @@ while it is laid out is a refusal: nothing was touched.
 
 from typing import Protocol, assert_never
 
-from ledger.application.excerpts import captured, recordable, recordable_paths
+from ledger.application.excerpts import captured, recordable, recordable_paths, recordable_removal
 from ledger.application.ports import ReleaseHandler, ReleaseRecord, RelupCrashedError, Talkative
 from ledger.application.preflight import Preflight, Wish
 from ledger.application.reconcile import ORDERED, as_text, fold
@@ -26,7 +26,7 @@ from ledger.domain.decisions import (
 )
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
-from ledger.domain.outcomes import By, Failure, Installed, Refusal, Removed, Request, StagedPackage
+from ledger.domain.outcomes import By, Failure, Installed, Refusal, Request, StagedPackage
 from ledger.domain.package_facts import PackageUnsoundError
 from ledger.domain.plan import Step, tables_after_step
 from ledger.domain.reason import Reason, Rule
@@ -36,8 +36,6 @@ from ledger.domain.tables import Tables
 from ledger.errors import CheckFailedError, FailedError, LedgerError, LockedError, RefusedError, UsageError
 
 _FAILED = "failed"
-
-
 _KEEP_WHAT_RUNS = frozenset({StepKind.UNPACK, StepKind.REMOVE})
 
 
@@ -219,7 +217,7 @@ class Attempt:
                 self._expect(step)
                 return decide_make_permanent(self.node, step.vsn, by=self._by)
             case StepKind.REMOVE:
-                removed = _recordable(self._handler.remove_release(step.vsn))
+                removed = recordable_removal(self._handler.remove_release(step.vsn))
                 self._expect(step)
                 if removed.missing:
                     self._teller.advise(f"{step.vsn} was damaged, these were missing: {', '.join(removed.missing)}")
@@ -314,14 +312,6 @@ def request_of(wish: Wish, preflight: Preflight) -> Request:
         options=wish.options,
         allowed=tuple(sorted(str(rule) for rule in wish.allowed)),
         package=preflight.package_record,
-    )
-
-
-def _recordable(removed: Removed) -> Removed:
-    return Removed(
-        removed=recordable_paths(removed.removed),
-        stays=recordable_paths(removed.stays),
-        missing=recordable_paths(removed.missing),
     )
 
 

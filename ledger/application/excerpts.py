@@ -1,9 +1,9 @@
 """Words of others in a record: cut, cleaned, and with the digest of the whole (evidence.md 1.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
-from ledger.domain.canonical import clean_excerpt
+from ledger.domain.canonical import canonical_json, clean_excerpt
 from ledger.domain.outcomes import Removed
 from ledger.domain.reason import Reason
 from ledger.domain.records import Output
@@ -12,6 +12,8 @@ _EXCERPT_BYTES = 2048
 _TEXT_BYTES = 1024
 _MOST_REASONS = 30
 _MOST_PATHS = 200
+_LIST_BYTES = 16 * 1024
+"""What a list takes at most: an event of 65,535 bytes holds three of them."""
 
 
 def captured(lines: Sequence[str]) -> Output:
@@ -23,10 +25,8 @@ def captured(lines: Sequence[str]) -> Output:
 
 def recordable(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
     """Return *reasons* with texts that may be recorded; a very long list is cut and says so."""
-    kept = tuple(
-        Reason(reason.rule, _text(reason.message), _text(reason.fact), _text(reason.hint))
-        for reason in reasons[:_MOST_REASONS]
-    )
+    texts = _fitting((_text(r.message), _text(r.fact), _text(r.hint)) for r in reasons[:_MOST_REASONS])
+    kept = tuple(Reason(reason.rule, *told) for reason, told in zip(reasons, texts, strict=False))
     more = len(reasons) - len(kept)
     if more:
         last = reasons[-1]
@@ -35,8 +35,8 @@ def recordable(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
 
 
 def recordable_paths(paths: Sequence[str]) -> tuple[str, ...]:
-    """Return *paths* as texts that may be recorded, at most as many as fit one event."""
-    kept = tuple(_text(path) for path in paths[:_MOST_PATHS])
+    """Return *paths* as texts that may be recorded, at most as many as fit one event beside two such lists."""
+    kept = tuple(text for (text,) in _fitting((_text(path),) for path in paths[:_MOST_PATHS]))
     return kept if len(kept) == len(paths) else (*kept, f"and {len(paths) - len(kept)} more")
 
 
@@ -47,6 +47,15 @@ def recordable_removal(removed: Removed) -> Removed:
         stays=recordable_paths(removed.stays),
         missing=recordable_paths(removed.missing),
     )
+
+
+def _fitting(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    room = _LIST_BYTES
+    for row in rows:
+        room -= len(canonical_json(list(row)))
+        if room < 0:
+            return
+        yield row
 
 
 def _text(text: str) -> str:
