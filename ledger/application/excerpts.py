@@ -26,7 +26,9 @@ def captured(lines: Sequence[str]) -> Output:
 def recordable(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
     """Return *reasons* with texts that may be recorded; a very long list is cut and says so."""
     texts = _fitting((_text(r.message), _text(r.fact), _text(r.hint)) for r in reasons[:_MOST_REASONS])
-    kept = tuple(Reason(reason.rule, *told) for reason, told in zip(reasons, texts, strict=False))
+    kept = tuple(
+        Reason(reason.rule, message, fact, hint) for reason, (message, fact, hint) in zip(reasons, texts, strict=False)
+    )
     more = len(reasons) - len(kept)
     if more:
         last = reasons[-1]
