@@ -10,7 +10,7 @@ the server shares it as well: no other command of this host begins a spool behin
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +30,7 @@ from cli.spool_begin import (
 )
 from cli.whom import NodeUnknownError, NothingRegisteredError, choose
 from ledger.adapters.ledger_folder import LedgerFolder, create_folder, places_at
+from ledger.adapters.lock import LockHeldError
 from ledger.adapters.postgres_errors import ServerLostError
 from ledger.adapters.postgres_reach import out_of_reach
 from ledger.adapters.spool_place import SpoolPlace, spool_origin
@@ -107,7 +108,7 @@ def working(session: "Session", address: str, asked: Asked) -> Iterator[None]:
             try:
                 yield
             finally:
-                session.terminal.warn(f"{waiting_in(apart.place.ledger).in_words} wait here: {_JOIN}")
+                _tell_what_waits(session, apart, held)
 
 
 def looking(session: "Session", address: str) -> None:
@@ -239,6 +240,22 @@ def _begin_and_hold(session: "Session", apart: Apart, asked: Asked, away: str, a
             return
         held.close()
     raise SpoolBusyError(apart.place.folder)
+
+
+def _tell_what_waits(session: "Session", apart: Apart, held: ExitStack) -> None:
+    """Say what waits; a spool in which nothing but its beginning was recorded is taken away, as if there was none."""
+    waiting = waiting_in(apart.place.ledger)
+    if waiting.size > len(waiting.streams):
+        session.terminal.warn(f"{waiting.in_words} wait here: {_JOIN}")
+        return
+    held.close()
+    # Whoever else has begun, or begins now, takes it away or goes on in it.
+    with suppress(LockHeldError), apart.place.held("end what has only begun", shared=False, wait=0.0):
+        if apart.place.is_there:
+            waiting = waiting_in(apart.place.ledger)
+            if waiting.size == len(waiting.streams):
+                apart.place.remove()
+    session.terminal.warn("this command recorded nothing on this host")
 
 
 def _only_look(session: "Session", apart: Apart, away: str | None, address: str) -> None:

@@ -126,6 +126,21 @@ def test_a_change_goes_on_without_its_server_and_the_next_one_joins_it(
     assert one.run("replay").code == 0
 
 
+@pytest.mark.parametrize("change", [("upgrade", "4.4.0", "--yes"), ("check", "--record"), ("uninstall", "4.4.9")])
+def test_what_records_nothing_begins_no_spool(host: Lab, server: Server, change: tuple[str, ...]) -> None:
+    """A change that is done already, asked for again by a timer while the server is away."""
+    with cut_off(server):
+        done = host.run(*change)
+        again = host.run(*change)
+        status = host.run("spool", "status", "--json")
+
+    assert {done.code, again.code} <= {0, 7}
+    assert "this command recorded nothing on this host" in done.err
+    assert (status.code, status.json["waiting"]) == (0, 0)
+    assert not (place_of(host) / "spool").exists()
+    assert "are in the ledger now" not in host.run("unpack", "4.4.1").err
+
+
 def test_two_hosts_are_joined_one_after_the_other(hosts: tuple[Lab, Lab], server: Server, database: str) -> None:
     for lab in hosts:
         checked(lab)
