@@ -323,9 +323,9 @@ def _make_database(folder: LedgerFolder) -> None:
 
 
 def _make_private(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path, mode=_PRIVATE)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        make_folder(path, mode=_PRIVATE)
         names = sorted(entry.name for entry in path.iterdir())
         _require_closed(path, path.stat())
     except OSError as exc:

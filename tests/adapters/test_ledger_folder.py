@@ -11,6 +11,7 @@ import pytest
 
 from ledger.adapters.ledger_folder import (
     FolderModeError,
+    FolderNotMadeError,
     FolderTakenError,
     LedgerExistsError,
     LedgerFolder,
@@ -29,6 +30,16 @@ ROOT = Path(__file__).parents[2]
 
 def _modes(folder: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+
+
+def test_a_ledger_that_cannot_be_made_is_not_said_to_be_unreadable(tmp_path: Path) -> None:
+    """There is none: its owner, whom the error named as the way out, is nobody."""
+    (tmp_path / "state").write_text("a file")
+
+    with pytest.raises(FolderNotMadeError) as caught:
+        create_folder(tmp_path / "state" / "ledger", origin=ORIGIN)
+
+    assert caught.value.fact == f"{tmp_path / 'state'}: File exists"
 
 
 def test_a_new_ledger_is_for_its_owner_only(tmp_path: Path) -> None:
