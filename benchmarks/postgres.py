@@ -13,7 +13,8 @@ transaction each, rows of the same bytes in one table:
 All run on one server, one after the other in short turns. The tip guards of all
 hosts lie on one disk, and with it the commits of the server wait for them; ``BENCHMARK_FOLDER``
 on another disk than the server's is closer to a fleet. So are more processors than two: all
-writers and their server share them here.
+writers and their server share them here. What a commit takes of them is told beside, without the
+server's part: every writer that waits opens the checkpoint of each commit.
 """
 
 import multiprocessing
@@ -25,11 +26,11 @@ import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
-from benchmarks.table import NotMeasured, Ratio, report
+from benchmarks.table import Cost, NotMeasured, Ratio, report
 from ledger.adapters.durable import replace_file
 from ledger.adapters.postgres_server import create_ledger
 from tests.fakes.recording import ORIGIN, installed
@@ -49,7 +50,14 @@ _PLAIN = (
 _INSERT = "INSERT INTO plain VALUES (%s, %s, %s, %s)"
 
 
-def measure(folder: Path) -> tuple[Ratio | NotMeasured, ...]:
+class _Done(NamedTuple):
+    """How much was recorded in a turn, and the processor time that it took."""
+
+    commits: int
+    used: float
+
+
+def measure(folder: Path) -> tuple[Ratio | Cost | NotMeasured, ...]:
     """Return the ratios, with the files of the hosts in *folder*; the server's lie where it puts them."""
     if not (place_of_binaries() / "postgres").exists():
         return (NotMeasured("appends in PostgreSQL", "there is no server; Debian's package is postgresql"),)
@@ -60,20 +68,24 @@ def measure(folder: Path) -> tuple[Ratio | NotMeasured, ...]:
         hosts = [guarded(host_at(folder / f"h{number}", server.url("fleet"))) for number in range(max(_LIMITS))]
         with hosts[0].ledger() as ledger:
             row = ledger.mapper.to_stored_event(installed(1))
-        found = list[Ratio]()
+        found, alone = list[Ratio | Cost](), 0.0
         for writers, limit in _LIMITS.items():
-            found += _ratios(server, hosts[:writers], row, limit)
+            ratios, used = _ratios(server, hosts[:writers], row, limit)
+            alone = alone or used
+            what = f"{writers} writers, {used * 1e3:.1f} ms a commit"
+            found += (*ratios, Cost(what, "that of one writer, in processor time", used / alone))
         return tuple(found)
 
 
-def _ratios(server: Server, hosts: list[Host], row: Any, limit: float) -> tuple[Ratio, ...]:  # noqa: ANN401 # the library's row
-    ways: dict[str, Callable[..., int]] = {
+def _ratios(server: Server, hosts: list[Host], row: Any, limit: float) -> tuple[tuple[Ratio, ...], float]:  # noqa: ANN401 # the library's row
+    """Return the ratios, and the processor time of one of our commits."""
+    ways: dict[str, Callable[..., _Done]] = {
         "ours": _record,
         "in turn and noted": _insert_and_note,
         "in turn": _insert_in_turn,
         "without an order": _insert,
     }
-    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    done: dict[str, list[_Done]] = {name: [] for name in ways}
     for round_ in range(_ROUNDS):
         for name, way in ways.items():
             given = [
@@ -83,46 +95,47 @@ def _ratios(server: Server, hosts: list[Host], row: Any, limit: float) -> tuple[
                 )
                 for at, host in enumerate(hosts)
             ]
-            speeds[name].append(_per_second(way, given))
-    ours, noted, in_turn, plain = (statistics.median(speeds[name]) for name in ways)
+            done[name].append(_all_done(way, given))
+    ours, noted, in_turn, plain = (statistics.median(each.commits for each in done[name]) / _SECONDS for name in ways)
     what = f"{len(hosts)} writers, {ours:.0f}/s"
-    return (
+    ratios = (
         Ratio(what, f"inserts in turn, a note replaced as durably, {noted:.0f}/s", ours / noted, limit),
         Ratio(what, f"inserts in turn alone, {in_turn:.0f}/s", ours / in_turn),
         Ratio(what, f"inserts without an order, {plain:.0f}/s", ours / plain),
     )
+    return ratios, statistics.median(each.used / each.commits for each in done["ours"])
 
 
-def _per_second(way: Callable[..., int], given: list[tuple[Any, str]]) -> float:
+def _all_done(way: Callable[..., _Done], given: list[tuple[Any, str]]) -> _Done:
     context = multiprocessing.get_context("fork")
     start, found = context.Barrier(len(given)), context.Queue()
     processes = [context.Process(target=_work, args=(way, start, found, *each)) for each in given]
     for process in processes:
         process.start()
-    done: int = sum(found.get(timeout=60) for _ in processes)
+    counts, used = zip(*(found.get(timeout=60) for _ in processes), strict=True)
     for process in processes:
         process.join()
-    return done / _SECONDS
+    return _Done(sum(counts), sum(used))
 
 
-def _work(way: Callable[..., int], start: Any, found: Any, where: Any, stream: str) -> None:  # noqa: ANN401 # of multiprocessing
+def _work(way: Callable[..., _Done], start: Any, found: Any, where: Any, stream: str) -> None:  # noqa: ANN401 # of multiprocessing
     found.put(way(where, f"release:{stream}", start))
 
 
-def _record(host: Host, stream: str, start: Any) -> int:  # noqa: ANN401 # as above
+def _record(host: Host, stream: str, start: Any) -> _Done:  # noqa: ANN401 # as above
     versions = count(1)
     with host.ledger() as ledger:
         ledger.record([installed(next(versions), stream=stream)])
         return _timed(start, lambda: ledger.record([installed(next(versions), stream=stream)]))
 
 
-def _insert(where: tuple[str, Any, Path], stream: str, start: Any) -> int:  # noqa: ANN401 # as above
+def _insert(where: tuple[str, Any, Path], stream: str, start: Any) -> _Done:  # noqa: ANN401 # as above
     (address, row, _), versions = where, count(1)
     with psycopg.connect(address, autocommit=True) as connection:
         return _timed(start, lambda: connection.execute(_INSERT, (stream, next(versions), row.topic, row.state)))
 
 
-def _insert_in_turn(where: tuple[str, Any, Path], stream: str, start: Any, *, noted: bool = False) -> int:  # noqa: ANN401 # as above
+def _insert_in_turn(where: tuple[str, Any, Path], stream: str, start: Any, *, noted: bool = False) -> _Done:  # noqa: ANN401 # as above
     (address, row, place), versions = where, count(1)
     with psycopg.connect(address, autocommit=True) as connection:
 
@@ -136,17 +149,17 @@ def _insert_in_turn(where: tuple[str, Any, Path], stream: str, start: Any, *, no
         return _timed(start, insert)
 
 
-def _insert_and_note(where: tuple[str, Any, Path], stream: str, start: Any) -> int:  # noqa: ANN401 # as above
+def _insert_and_note(where: tuple[str, Any, Path], stream: str, start: Any) -> _Done:  # noqa: ANN401 # as above
     return _insert_in_turn(where, stream, start, noted=True)
 
 
-def _timed(start: Any, act: Callable[[], object]) -> int:  # noqa: ANN401 # as above
+def _timed(start: Any, act: Callable[[], object]) -> _Done:  # noqa: ANN401 # as above
     start.wait()
-    end, done = time.perf_counter() + _SECONDS, 0
+    end, done, used = time.perf_counter() + _SECONDS, 0, time.process_time()
     while time.perf_counter() < end:
         act()
         done += 1
-    return done
+    return _Done(done, time.process_time() - used)
 
 
 if __name__ == "__main__":

@@ -119,8 +119,11 @@ class FleetTree:
         if head.note and held == head.note:
             # The guard vouches for the same bytes; who can write both must still have a key that counts.
             return self._seen if self._seen and head.note == self._seen_note else self.open(head.note, c)
-        if held is not None and held == self._seen_guard and self._seen and self._seen.size < head.size:
-            return self._follow(c, self._seen, head)
+        if held is not None and held == self._seen_guard and self._seen:
+            if head.note == self._seen_note:
+                return self._seen  # what others wrote behind the guard was followed before the lock
+            if self._seen.size < head.size:
+                return self._follow(c, self._seen, head)
         return self._follow_stored(c, head)
 
     def verify_tail(self, c: Cursor) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -239,6 +240,38 @@ def test_what_others_wrote_is_checked_between_two_commits_of_one_command(
             append(first, [4])
 
     assert one.place.guard.read() == held
+
+
+@pytest.mark.parametrize("between", [0, 1, 3], ids="{} commits of another host".format)
+def test_the_lock_is_held_for_two_answers_of_the_server(
+    one: Host, two: Host, between: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/postgresql.md: one for the rows and what they rest on, one for the checkpoint with COMMIT."""
+    asked = list[str]()
+    execute = psycopg.Cursor.execute
+
+    def told(cursor: Any, query: str, *more: Any, **options: Any) -> Any:  # noqa: ANN401 # those of psycopg
+        asked.append(query)
+        return execute(cursor, query, *more, **options)
+
+    with one.ledger() as first, two.ledger() as second:
+        append(first, [1])
+        for version in range(between):
+            append(second, [version + 1], stream="release:other")
+        monkeypatch.setattr(psycopg.Cursor, "execute", told)
+        append(first, [2])
+    monkeypatch.undo()
+    with one.ledger() as again, two.ledger() as second:
+        append(second, [between + 1], stream="release:other")
+        monkeypatch.setattr(psycopg.Cursor, "execute", told)
+        append(again, [3])
+
+    locks = [at for at, query in enumerate(asked) if "FOR UPDATE" in query]
+    assert len(locks) == 2
+    for at in locks:
+        rows, read_back, head, checkpoint = (query.split()[:3] for query in asked[at + 1 : at + 5])
+        assert (rows[0], read_back[0], head[0]) == ("WITH", "SELECT", "WITH")
+        assert checkpoint == ["INSERT", "INTO", "log_checkpoint"]
 
 
 def test_a_head_that_guard_and_database_share_must_be_signed_all_the_same(one: Host) -> None:
