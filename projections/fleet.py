@@ -120,7 +120,8 @@ def stored_plan(view: View, ledger: sqlite3.Connection, text: str | None) -> Sto
     """Return the plan whose id is *text* or begins so; the newest one of this ledger for None and for ``last``.
 
     A plan that was imported is found by its id, unless one of this ledger has the same. Another log
-    has no say in a plan: its parts are of the log that made it, and excuses of that one or of this.
+    has no say in a plan: its parts are of the log that made it, and excuses of that one, of this, or of
+    one in between, which had imported the plan before it was imported itself, as by two moves.
 
     Raises: NoSuchPlanError, PlanPartsError, EntryError.
     """
@@ -131,12 +132,14 @@ def stored_plan(view: View, ledger: sqlite3.Connection, text: str | None) -> Sto
     if not found or not found[0].plan or (text is not None and (len(found) > 1 or len(text) < _LEAST)):
         raise NoSuchPlanError(text, [line.plan or "" for line in lines])
     events = [next(read_events(ledger, start=n, stop=n + 1)) for n in view.plan_events(found[0].plan)]
-    made_by = found[0].imported
+    parts = tuple(_of_types(events, _PARTS))
+    made_by = next((_way_of(event) for event in parts if event.number == found[0].number), ())
     excused: dict[str, int] = {}
     for event in _of_types(events, frozenset({_EXCUSED})):
-        if _log_of(event) in {made_by, None}:
+        way = _way_of(event)
+        if way == made_by[: len(way)]:
             excused |= dict.fromkeys(event.data.get("streams", ()), event.number)
-    plan = plan_from([event.data for event in _of_types(events, _PARTS) if _log_of(event) == made_by])
+    plan = plan_from([event.data for event in parts if _way_of(event) == made_by])
     return StoredPlan(plan, found[0].number, found[0].recorded_at, excused)
 
 
@@ -174,9 +177,9 @@ def turn_of(view: View, ledger: sqlite3.Connection, text: str | None, *, stream:
     return Turn(plan=plan.id, plan_sha256=plan.sha256, wave=wave or 0, reasons=tuple(reasons))
 
 
-def _log_of(event: StoredEvent) -> str | None:
-    """Return the log from which an event was imported; None for one of this ledger's own."""
-    return None if event.imported is None else event.imported.origin
+def _way_of(event: StoredEvent) -> tuple[str, ...]:
+    """Return the logs through which an event was imported, the nearest first; none for one of this ledger's own."""
+    return () if event.imported is None else event.imported.through
 
 
 def _of_types(events: Sequence[StoredEvent], types: frozenset[str]) -> Iterator[StoredEvent]:

@@ -346,7 +346,7 @@ def _imported(
 
     try:
         found = carried_by(envelope)
-        imported = Imported(found.origin, found.number, envelope["recorded_at"], envelope["actor"]["id"])
+        imported = Imported(found.origin, found.number, envelope["recorded_at"], envelope["actor"]["id"], found.through)
     except (NoEventCarriedError, KeyError, TypeError) as exc:
         raise EntryError(number, f"the entry was imported, and {exc}") from exc
     topic: str = found.envelope["type"]

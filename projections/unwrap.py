@@ -25,20 +25,28 @@ LARGEST = 65_535
 
 
 class Carried(NamedTuple):
-    """An event as it was recorded: its envelope, in the log *origin* as event *number*."""
+    """An event as it was recorded: its envelope, in the log *origin* as event *number*.
+
+    *through* are the logs that it came through, the last importer's source first, *origin* last.
+    """
 
     envelope: Mapping[str, Any]
     origin: str
     number: int
+    through: tuple[str, ...]
 
 
 class Imported(NamedTuple):
-    """Where an imported event was recorded: the log *origin*, its *number* there; imported *at* a time *by* someone."""
+    """Where an imported event was recorded: the log *origin*, its *number* there; imported *at* a time *by* someone.
+
+    *through* is as ``Carried`` has it.
+    """
 
     origin: str
     number: int
     at: str
     by: str
+    through: tuple[str, ...]
 
 
 class NoEventCarriedError(ValueError):
@@ -50,15 +58,16 @@ def carried_by(envelope: Mapping[str, Any]) -> Carried:
 
     Raises: NoEventCarriedError.
     """
+    through: tuple[str, ...] = ()
     while True:
         data = envelope["data"]
         origin, index = data.get("origin"), data.get("index")
         if not isinstance(origin, str) or not origin or type(index) is not int or index < 0:
             raise NoEventCarriedError("it does not say from where it was imported")
-        inner = _envelope_in(data)
+        inner, through = _envelope_in(data), (*through, origin)
         _check_same(envelope, inner)
         if inner["type"] not in WRAPPERS:
-            return Carried(inner, origin, index)
+            return Carried(inner, origin, index, through)
         envelope = inner
 
 

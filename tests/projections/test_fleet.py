@@ -9,6 +9,7 @@ import pytest
 from ledger.adapters.sqlite_schema import create_statements
 from ledger.dataclass import replace
 from ledger.domain.fleet import FleetPlan, PlanPartsError, recorded
+from ledger.domain.ledger_events import FleetNodesExcused
 from ledger.domain.records import Actor, Context, Source
 from projections.catch_up import catch_up
 from projections.fleet import NoSuchPlanError, Progress, progress_of, stored_plan, turn_of
@@ -132,3 +133,51 @@ def test_another_log_has_no_say_in_a_plan_of_this_one() -> None:
         stored = stored_plan(view, ledger, PLAN.id[:6])
 
     assert (stored.plan, stored.excused) == (PLAN, {})
+
+
+def excusing(world: World, *, version: int) -> None:
+    """Let the ledger of *world* excuse the second wave of the plan."""
+    streams = PLAN.waves[1]
+    world.append(FleetNodesExcused(originator_version=version, context=CONTEXT, fleet_plan=PLAN.id, streams=streams))
+
+
+def planned() -> tuple[Leaf, ...]:
+    """Return the log of a ledger that made the plan and excused nobody."""
+    world = World()
+    for event in recorded(PLAN, version=1, context=CONTEXT):
+        world.append(event)
+    return tuple(world.leaves)
+
+
+def moved(leaves: tuple[Leaf, ...], *, origin: str, excuses: bool) -> tuple[Leaf, ...]:
+    """Return the log of a ledger in which that of *origin* goes on."""
+    world = World()
+    take(world, leaves, origin=origin)
+    if excuses:
+        excusing(world, version=len(world.leaves) + 1)
+    return tuple(world.leaves)
+
+
+@pytest.mark.parametrize("by", [0, 1, 2])
+def test_an_excuse_counts_whichever_of_the_ledgers_it_was_made_in_that_the_plan_came_through(by: int) -> None:
+    """A ledger that moved twice: who was excused in the second one is not waited for in the third."""
+    world = World()
+    world.leaves = list(planned())
+    if by == 0:
+        excusing(world, version=len(world.leaves) + 1)
+    second = moved(tuple(world.leaves), origin="example.com/a", excuses=by == 1)
+
+    with folded(moved(second, origin="example.com/b", excuses=by == 2)) as (view, ledger):
+        assert set(stored_plan(view, ledger, PLAN.id).excused) == set(PLAN.waves[1])
+
+
+def test_an_excuse_of_a_ledger_that_the_plan_did_not_come_through_counts_for_nothing() -> None:
+    """It may itself have come through the same ledger as the plan."""
+    stranger = World()
+    excusing(stranger, version=1)
+    between = World()
+    take(between, planned(), origin="example.com/a")
+    take(between, tuple(stranger.leaves), origin="example.com/x")
+
+    with folded(moved(tuple(between.leaves), origin="example.com/b", excuses=False)) as (view, ledger):
+        assert stored_plan(view, ledger, PLAN.id).excused == {}

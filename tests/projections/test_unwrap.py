@@ -45,6 +45,7 @@ def test_what_was_imported_twice_over_is_told_as_it_was_first_recorded() -> None
     found = carried_by(outer)
 
     assert (dict(found.envelope), found.origin, found.number) == (INNER, ORIGIN, 4)
+    assert found.through == ("example.com/between", ORIGIN)
 
 
 def packed(state: bytes) -> dict[str, Any]:
