@@ -98,6 +98,17 @@ def test_the_folder_that_is_named_is_checked_and_no_other_of_its_name(
     assert "README is not what SHA256SUMS lists" in told.text
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_folder_that_is_not_there_is_undecided_and_says_the_order(shell: str, ledger: Case, whole: Path) -> None:
+    """Key and folder in the wrong order are the likeliest reason."""
+    need_shell(shell)
+
+    told = run_shell(Path(str(ledger.key.vkey)), str(whole), shell=shell, within=whole)
+
+    assert told.code == UNDECIDED
+    assert "the key comes first: sh verify.sh VKEY [FOLDER]" in told.text
+
+
 @pytest.mark.parametrize("name", ["README ", " README", "checkpoint\t", "tile/0 ", ".hidden", "..x"])
 def test_a_file_whose_name_is_nearly_listed_is_refused(name: str, ledger: Case, whole: Path, tmp_path: Path) -> None:
     bundle = copy_of(whole, tmp_path / "bundle")

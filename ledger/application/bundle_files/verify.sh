@@ -118,7 +118,10 @@ case $(openssl version) in
     'OpenSSL '[3-9]*) ;;
     *) say "UNDECIDED: openssl is older than version 3: $(openssl version)"; exit 2 ;;
 esac
-cd -- "$folder" || exit 2
+cd -- "$folder" 2>/dev/null || {
+    say "UNDECIDED: there is no folder $folder that can be entered; the key comes first: sh verify.sh VKEY [FOLDER]"
+    exit 2
+}
 work=$(mktemp -d) || exit 2
 
 # 2. The key: its id is recomputed from name and key (C2SP signed-note, "Verifier keys").
