@@ -36,6 +36,9 @@ _OUTSIDE = (
     "SELECT e.originator_id, e.originator_version FROM stored_events AS e LEFT JOIN log_leaf AS l "
     "USING (originator_id, originator_version) WHERE l.idx IS NULL LIMIT 1"
 )
+_KINDS = (
+    "SELECT relname, relkind::text, relrowsecurity FROM pg_catalog.pg_class WHERE relnamespace = 'ledger'::regnamespace"
+)
 _NODES = "SELECT level, count(*), min(idx), max(idx) FROM log_node GROUP BY level ORDER BY level"
 _COMMITS = (
     "SELECT c.first_idx, c.last_idx, c.commit_id, "
@@ -117,6 +120,11 @@ class PostgresSource:
 
     def surplus(self, size: int) -> Iterator[str]:
         """Yield what lies outside the tree: events without a leaf, entries of tiles and rows of commits."""
+        # A view in the place of a table, or a policy for its rows, can tell a verifier from other readers.
+        kinds = {name: (kind, hides) for name, kind, hides in self._rows(_KINDS)}
+        for table in TABLES:
+            if kinds.get(table) != ("r", False):
+                yield f"the table {table} is not that of a ledger: it may show others something else"
         if self._rows("SELECT count(*) FROM stored_events")[0][0] != size:
             stream, version = next(iter(self._rows(_OUTSIDE)), ("?", "?"))
             yield f"an event lies outside the tree: version {version} of {stream!a}"

@@ -10,6 +10,10 @@
 
 The order is that of ``log_leaf.idx``. An event is stored in the row that follows its index, so
 rows are joined by that number, and looked up by their key where it does not fit.
+
+What is read must be what everybody reads. So the tables must be declared as the ledger declares
+them: a view in the place of one can tell a verifier from other readers. And nothing is counted by
+an index, since an index may hold fewer rows than its table.
 """
 
 import shutil
@@ -19,7 +23,7 @@ from contextlib import ExitStack, closing, contextmanager
 from itertools import zip_longest
 from pathlib import Path
 
-from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, guard_rails
+from ledger.adapters.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, guard_rails, tables
 from ledger.application.audit_source import (
     HeldNote,
     Nature,
@@ -43,8 +47,10 @@ _LEAF = (
     "FROM log_leaf AS l JOIN stored_events AS e USING (originator_id, originator_version) "
     "WHERE l.idx = ? AND typeof(e.state) = 'blob' AND typeof(l.leaf_hash) = 'blob'"
 )
+_EVENTS = "SELECT COUNT(*) FROM stored_events NOT INDEXED"
+_SPAN = "SELECT (SELECT MIN(rowid) FROM stored_events NOT INDEXED), (SELECT MAX(rowid) FROM stored_events NOT INDEXED)"
 _OUTSIDE = (
-    "SELECT e.originator_id, e.originator_version FROM stored_events AS e LEFT JOIN log_leaf AS l "
+    "SELECT e.originator_id, e.originator_version FROM stored_events AS e NOT INDEXED LEFT JOIN log_leaf AS l "
     "USING (originator_id, originator_version) WHERE l.idx IS NULL LIMIT 1"
 )
 _HELD_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM log_leaf WHERE idx < ? GROUP BY originator_id"
@@ -63,6 +69,7 @@ _DISCLOSURES = (
 )
 
 
+_DECLARED = "SELECT CAST(name AS BLOB), CAST(type AS BLOB), CAST(sql AS BLOB) FROM sqlite_master WHERE sql IS NOT NULL"
 _TRIGGERS = (
     "SELECT CAST(coalesce(name, '') AS BLOB), CAST(coalesce(tbl_name, '') AS BLOB), CAST(coalesce(sql, '') AS BLOB) "
     "FROM sqlite_master WHERE type = 'trigger'"
@@ -91,7 +98,7 @@ class SqliteSource:
 
     def size(self) -> int:
         """Return the number of leaves."""
-        return self._number("SELECT COUNT(*) FROM log_leaf")
+        return self._number("SELECT COALESCE(MAX(idx), -1) + 1 FROM log_leaf NOT INDEXED")
 
     def leaves(self, start: int, end: int) -> Iterator[Sequence[StoredLeaf]]:
         """Yield the leaves in the order of their index, a tile's worth at a time."""
@@ -148,7 +155,10 @@ class SqliteSource:
     def surplus(self, size: int) -> Iterator[str]:
         """Yield what lies outside the tree: events without a leaf, tiles and rows of commits that it does not have."""
         with _readable(self._path):
-            if self._number("SELECT COUNT(*) FROM stored_events") != size:
+            yield from self._table_faults()
+            if self._number("SELECT COALESCE(MIN(idx), 0) FROM log_leaf NOT INDEXED"):
+                yield "the tree has leaves before event 0"
+            if not self._holds_events(size):
                 stream, version = self._connection.execute(_OUTSIDE).fetchone() or (b"?", "?")
                 shown = bytes(stream).decode(errors="replace")
                 yield f"an event lies outside the tree: version {version} of {shown!a}"
@@ -157,6 +167,19 @@ class SqliteSource:
                 if tiles.get((level, n), -1) * 32 != length:
                     yield f"tile {n} of level {level} is larger than the tree, or not of it"
             yield from self._commit_faults()
+
+    def _holds_events(self, size: int) -> bool:
+        """Tell whether there are as many events as the tree has leaves, each of which was found."""
+        # Within these bounds there is room for no other row; to count them would read the whole file once more.
+        return self._connection.execute(_SPAN).fetchone() == (1, size) or self._number(_EVENTS) == size
+
+    def _table_faults(self) -> Iterator[str]:
+        """Yield which tables are not those of a ledger."""
+        rows = self._connection.execute(_DECLARED).fetchall()
+        found = {name.decode(errors="replace"): (kind, sql) for name, kind, sql in rows if kind in {b"table", b"view"}}
+        for name, declared in tables().items():
+            if found.get(name) != (b"table", declared.encode()):
+                yield f"the table {name} is not declared as that of a ledger: it may show others something else"
 
     def _commit_faults(self) -> Iterator[str]:
         """Yield where the table of commits says something else than the commits of the tree."""

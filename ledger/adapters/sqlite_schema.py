@@ -63,6 +63,11 @@ def create_statements() -> tuple[str, ...]:
     )
 
 
+def tables() -> Mapping[str, str]:
+    """Return the tables of a ledger, each by its name as the statement that makes it."""
+    return {sql.split()[2]: sql for sql in _TABLES if sql.startswith("CREATE TABLE")}
+
+
 def guard_rails() -> Mapping[str, str]:
     """Return the triggers of a ledger, each by its name as the statement that makes it."""
     return {sql.split()[2]: sql for table in _KEYS for sql in _triggers(table)}
