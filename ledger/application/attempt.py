@@ -11,6 +11,7 @@ from ledger.application.excerpts import captured, recordable, recordable_paths, 
 from ledger.application.ports import ReleaseHandler, ReleaseRecord, RelupCrashedError, Talkative
 from ledger.application.preflight import Preflight, Wish
 from ledger.application.reconcile import ORDERED, as_text, fold
+from ledger.application.release_ledger import StreamConflictError
 from ledger.dataclass import replace
 from ledger.domain.decisions import (
     decide_completion,
@@ -278,12 +279,29 @@ class Attempt:
     def _append(self, *events: AnyReleaseEvent, after: LedgerError | None = None) -> None:
         """Record *events* in one commit."""
         try:
-            self.events += self._record.record(events)
+            while (behind := self._recorded(events)) is not events:
+                events = behind
         except (UsageError, LockedError, FailedError) as exc:
             if self.events:  # the intent is recorded, so the node may have been touched
                 raise RecordBrokenError(exc, after=after) from exc
             raise
         self.node = fold(self.node, events)
+
+    def _recorded(self, events: tuple[AnyReleaseEvent, ...]) -> tuple[AnyReleaseEvent, ...]:
+        """Record *events* and return them, or return them anew behind the notes that others wrote meanwhile.
+
+        Raises: StreamConflictError where something else was recorded; the errors of the record.
+        """
+        try:
+            self.events += self._record.record(events)
+        except StreamConflictError:
+            noted = self._record.releases(self.node.id)
+            behind = noted.version - self.node.version
+            if not behind or replace(noted, version=self.node.version) != self.node:
+                raise
+            self.node = noted
+            return tuple(replace(event, originator_version=event.originator_version + behind) for event in events)
+        return events
 
     def _said(self) -> tuple[str, ...]:
         return self._handler.said() if isinstance(self._handler, Talkative) else ()

@@ -1,11 +1,17 @@
 """One attempt, from what the operator asks for to its recorded outcome (PRODUCT section 6)."""
 
 import shutil
+from collections.abc import Callable
 
 import pytest
 
 from demo.emqx_installation import start_once
+from ledger.adapters.embedded_node import EmbeddedNode
+from ledger.application.attempt import RecordBrokenError
+from ledger.dataclass import replace
+from ledger.domain.decisions import decide_note, decide_unregister
 from ledger.domain.events import (
+    AnyReleaseEvent,
     DriftObserved,
     NodeRestarted,
     OperationCompleted,
@@ -15,12 +21,28 @@ from ledger.domain.events import (
     ReleaseUninstalled,
     ReleaseUnpacked,
 )
+from ledger.domain.outcomes import Installed
 from ledger.domain.reason import Rule
 from ledger.domain.records import Verb
 from ledger.domain.releases import table_digest
 from tests.adapters.packages import tree
-from tests.fakes.desk import Desk
+from tests.fakes.desk import BOOT_ID, Desk
 from tests.fakes.small_releases import package_of
+
+
+class Interrupted(EmbeddedNode):
+    """A node that takes its time: while it installs, somebody else records *events*."""
+
+    def __init__(self, desk: Desk, meanwhile: Callable[[], AnyReleaseEvent]) -> None:
+        super().__init__(desk.root, boot_id=BOOT_ID, now=lambda: "2026-03-01T12:00:00.000000Z")
+        self._desk, self._meanwhile = desk, meanwhile
+
+    def install_release(self, vsn: str) -> Installed:
+        """Install *vsn* and let somebody else record twice."""
+        for _ in range(2):
+            self._desk.record.record((self._meanwhile(),))
+        return super().install_release(vsn)
+
 
 UPGRADED = ["operation_requested", "unpacked", "installed", "made_permanent", "operation_completed"]
 INSTALLS = (Verb.INSTALL, Verb.UPGRADE)
@@ -292,3 +314,31 @@ def test_events_of_one_stream_are_numbered_without_a_gap(desk: Desk) -> None:
     desk.change(Verb.UPGRADE, "4.4.16")
 
     assert [event.originator_version for event in desk.record.events] == list(range(1, 7))
+
+
+def test_a_note_that_somebody_writes_meanwhile_is_no_hindrance(desk: Desk) -> None:
+    """A long install may be written about while it runs: a note changes nothing that the attempt rests on."""
+    desk.offer("4.4.16")
+    about = "0190d1ab-1234-7abc-8def-000000000001"
+    desk.handler = Interrupted(
+        desk, lambda: decide_note(desk.node, about, text=("slow",), corrects=False, context=desk.context(None))
+    )
+
+    outcome = desk.change(Verb.UPGRADE, "4.4.16")
+
+    assert desk.names == [*UPGRADED[:2], "note_added", "note_added", *UPGRADED[2:]]
+    assert [event.originator_version for event in desk.record.events] == list(range(1, 9))
+    assert outcome.events == (1, 2, 5, 6, 7)
+    assert desk.node.open_attempt is None
+
+
+def test_anything_else_that_is_recorded_meanwhile_breaks_the_attempt_off(desk: Desk) -> None:
+    """The attempt stays open: what it rests on has changed."""
+    desk.offer("4.4.16")
+    left = decide_unregister(desk.node, context=desk.context(None))
+    desk.handler = Interrupted(desk, lambda: replace(left, originator_version=desk.node.version + 1))
+
+    with pytest.raises(RecordBrokenError, match="another command recorded"):
+        desk.change(Verb.UPGRADE, "4.4.16")
+
+    assert desk.node.open_attempt is not None
