@@ -190,7 +190,7 @@ def _erlang_node(root: Path, tell: Tell, wait: float) -> ReleaseHandler:
     from ledger.adapters.node_connection import NodeConnection  # noqa: PLC0415 # as above
 
     files = Installation(root)
-    return ErlangNode(files, connection=NodeConnection(files, wait=wait), boot_id=read_boot_id(), tell=tell)
+    return ErlangNode(files, connection=NodeConnection(files, wait=wait, tell=tell), boot_id=read_boot_id(), tell=tell)
 
 
 def _emqx_script(root: Path, tell: Tell, wait: float) -> ReleaseHandler:
@@ -201,7 +201,7 @@ def _emqx_script(root: Path, tell: Tell, wait: float) -> ReleaseHandler:
     from ledger.adapters.node_connection import NodeConnection  # noqa: PLC0415 # as above
 
     files = Installation(root)
-    connection = NodeConnection(files, wait=wait)
+    connection = NodeConnection(files, wait=wait, tell=tell)
     node = ErlangNode(files, connection=connection, boot_id=read_boot_id(), tell=tell)
     return EmqxScript(files, node=node, connection=connection, tell=tell)
 

@@ -29,7 +29,7 @@ class LockHeldError(LockedError):
         super().__init__(
             "another release command is at work",
             fact=f"{path} is held by {holder or 'another process'}",
-            hint="wait for it to end, or give `--wait SECONDS`",
+            hint="wait for it to end; a change, and `recover`, wait with `--wait SECONDS`",
         )
         self.path = path
         self.holder = holder

@@ -42,6 +42,7 @@ PATIENCE = 60.0
 _MOMENT = 0.25
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _MOST_REFUSALS = 6
+_TELL_SECONDS = 1.0
 _OUTLIVES = frozenset({"epmd"})
 
 
@@ -111,13 +112,21 @@ class NodeConnection:
     """Calls to the node of *files*.
 
     Both in seconds: *wait* for a release command of EMQX before anything is done, and *patience* for
-    whatever else takes its time, which is no less.
+    whatever else takes its time, which is no less. *tell* hears once what is waited for.
     """
 
-    def __init__(self, files: Installation, *, patience: float = PATIENCE, wait: float = 0.0) -> None:
+    def __init__(
+        self,
+        files: Installation,
+        *,
+        patience: float = PATIENCE,
+        wait: float = 0.0,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._files = files
         self._patience = max(patience, wait)
         self._wait_for_scripts = wait
+        self._tell = tell
         self._last: tuple[float, NodeView] | None = None
 
     @property
@@ -161,7 +170,7 @@ class NodeConnection:
         Raises: NodeDownError, CookieRefusedError, NodeHungError; NodeRestartingError, NodeBusyError and
         ScriptAtWorkError when patience ends; what `look` raises otherwise.
         """
-        begun, pause, refusals = time.monotonic(), _FIRST_PAUSE, 0
+        begun, pause, refusals, told = time.monotonic(), _FIRST_PAUSE, 0, False
         pids: tuple[int, ...] = ()
         while True:
             state = ""
@@ -184,6 +193,9 @@ class NodeConnection:
             if refusals >= _MOST_REFUSALS:
                 raise CookieRefusedError(self.name, find_cookie(self._files).source)
             self._wait(begun, pause, state, pids)
+            if not told and time.monotonic() - begun > _TELL_SECONDS:
+                self._tell(f"waiting for {self.name}, which is {state}; for {self._limit(state):.0f} seconds at most")
+                told = True
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
     def _silence(self, exc: CallFailedError) -> str:
@@ -204,7 +216,7 @@ class NodeConnection:
             raise NodeDownError(self.name, fact=f"nothing listens at {address}") from cause
 
     def _wait(self, begun: float, pause: float, state: str, pids: tuple[int, ...]) -> None:
-        limit = self._wait_for_scripts if state == _SCRIPT else self._patience
+        limit = self._limit(state)
         if time.monotonic() - begun + pause > limit:
             if state == _SCRIPT:
                 raise ScriptAtWorkError(pids)
@@ -212,6 +224,9 @@ class NodeConnection:
                 raise NodeBusyError(self.name, seconds=limit)
             raise NodeRestartingError(self.name, state=state, seconds=limit)
         time.sleep(pause)
+
+    def _limit(self, state: str) -> float:
+        return self._wait_for_scripts if state == _SCRIPT else self._patience
 
 
 _REFUSES, _BUSY, _SCRIPT = "refusing the connection", "busy", "changed by a script"

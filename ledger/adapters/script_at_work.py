@@ -24,7 +24,7 @@ class ScriptAtWorkError(LockedError):
         super().__init__(
             "a release command of EMQX is at work on this installation",
             fact=f"its {word} {', '.join(map(str, pids))}; EMQX's script has no lock",
-            hint="wait until it is done, or give `--wait SECONDS`",
+            hint="wait until it is done; a change, and `recover`, wait with `--wait SECONDS`",
         )
         self.pids = pids
 

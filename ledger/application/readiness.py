@@ -106,12 +106,7 @@ def installation_points(node: NodeReleases, sight: Sight) -> Iterator[Point]:
         yield Point("restart", f"as recorded: {restart_forecast(node.tables).words}")
     else:
         yield from _seen_points(node, sight.seen)
-    attempt = node.open_attempt
-    if attempt is None:
-        yield Point("attempt", "none is open")
-    else:
-        what = f"{attempt.verb} {attempt.to or ''}".strip()
-        yield Point("attempt", f"open: {what}", Verdict.FAULT, "run `release-ledger recover`")
+    yield _attempt(node, None if sight.disk is None else sight.disk.holder)
     if sight.disk is None:
         yield Point("disk", sight.no_disk, Verdict.FAULT, "look at the root; `register --root NEW --continues NODE`")
     else:
@@ -133,6 +128,17 @@ def ledger_points(keeping: Keeping, clocks: Clocks) -> Iterator[Point]:
         value = keeping.group_fault or f"{keeping.group} may read"
         verdict = Verdict.WARN if keeping.group_fault else Verdict.OK
         yield Point("group", value, verdict, hint if keeping.group_fault else "")
+
+
+def _attempt(node: NodeReleases, holder: str | None) -> Point:
+    """Tell of the open attempt; one whose command holds the lock is no fault."""
+    attempt = node.open_attempt
+    if attempt is None:
+        return Point("attempt", "none is open")
+    what = f"{attempt.verb} {attempt.to or ''}".strip()
+    if holder is not None and f", {attempt.verb}" in holder:
+        return Point("attempt", f"under way: {what}", Verdict.WARN, "wait until it is done")
+    return Point("attempt", f"open: {what}", Verdict.FAULT, "run `release-ledger recover`")
 
 
 def _seen_points(node: NodeReleases, seen: Observation) -> Iterator[Point]:

@@ -70,6 +70,16 @@ def test_an_open_attempt_is_a_fault() -> None:
     assert (told["attempt"].verdict, told["attempt"].value) == (Verdict.FAULT, "open: upgrade 4.4.16")
 
 
+def test_an_attempt_whose_command_is_at_work_is_none() -> None:
+    """Who looks while a long install runs is not sent to `recover`, which would only find the lock taken."""
+    node = after(NODE, [requested(NODE)])
+    under_way = points_of(Sight(seen=None, disk=replace(DISK, holder="process 7, upgrade 4.4.16")), node)
+    recovered = points_of(Sight(seen=None, disk=replace(DISK, holder="process 7, recover")), node)
+
+    assert (under_way["attempt"].verdict, under_way["attempt"].value) == (Verdict.WARN, "under way: upgrade 4.4.16")
+    assert recovered["attempt"].verdict is Verdict.FAULT
+
+
 def test_a_node_that_would_not_boot_is_a_fault() -> None:
     told = points_of(Sight(seen=seen(replace(NODE.tables, rel_vsn="4.4.9")), disk=DISK))
 

@@ -95,15 +95,15 @@ class LabNode:
         finally:
             file.unlink(missing_ok=True)
 
-    def connection(self, *, patience: float = 60) -> NodeConnection:
+    def connection(self, *, patience: float = 60, tell: Callable[[str], None] = lambda _: None) -> NodeConnection:
         """Return a connection as the next command has it."""
-        return NodeConnection(self.files, patience=patience)
+        return NodeConnection(self.files, patience=patience, tell=tell)
 
     def driver(
         self, *, install_seconds: int = 60, patience: float = 60, tell: Callable[[str], None] = lambda _: None
     ) -> ErlangNode:
         """Return the driver as the next command has it."""
-        connection = self.connection(patience=patience)
+        connection = self.connection(patience=patience, tell=tell)
         return ErlangNode(
             self.files, connection=connection, boot_id=BOOT_ID, install_seconds=install_seconds, tell=tell
         )

@@ -234,13 +234,16 @@ def test_a_node_that_restarts_is_waited_for(bench: LabBench) -> None:
 
 
 def test_patience_ends_while_a_node_restarts(bench: LabBench) -> None:
+    """What is waited for is said, once: a command that is silent for a minute is taken for hung."""
+    told: list[str] = []
     with bench.node.held("start"):
         bench.node.connection().call("init:restart()", seconds=5)
 
         with pytest.raises(NodeRestartingError) as caught:
-            bench.node.driver(patience=0.1).observe()
+            bench.node.driver(patience=3, tell=told.append).observe()
 
     assert caught.value.code == 1
+    assert told == [f"waiting for {bench.node.connection().name}, which is starting or stopping; for 3 seconds at most"]
 
 
 def test_a_node_of_another_installation_is_not_taken_for_ours(bench: LabBench, lab: Lab, tmp_path: Path) -> None:
