@@ -16,7 +16,7 @@ from cli.errors import InterruptedByUserError, NotConfirmedError
 from cli.offline import at_hand
 from cli.options import ChangeOptions, Overridable
 from cli.outside import held_outside
-from cli.render_change import outcome_json, plan_text, warning_text
+from cli.render_change import outcome_json, plan_text
 from cli.session import Session
 from ledger.application.operations import Operations, Options, Outcome
 from ledger.application.ports import NodeDownError
@@ -208,8 +208,6 @@ def _done(bench: bootstrap.Bench, do: Callable[[Operations], Outcome], session: 
 
 
 def _tell(outcome: Outcome, session: Session) -> None:
-    for reason in outcome.warnings:
-        session.terminal.advise(warning_text(reason))
     forecast = restart_forecast(outcome.after)
     if outcome.result != "planned" and forecast.lost:
         session.terminal.advise(f"a restart now {forecast.words}")

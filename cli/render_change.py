@@ -1,4 +1,4 @@
-"""What a change prints beside the user guide's words: its plan, its outcome as JSON, its warnings."""
+"""What a change prints beside the user guide's words: its plan, its outcome as JSON."""
 
 import json
 from collections.abc import Iterator
@@ -38,11 +38,6 @@ def outcome_json(outcome: Outcome) -> str:
     return (
         json.dumps({name: value for name, value in record.items() if value is not None}, separators=(",", ":")) + "\n"
     )
-
-
-def warning_text(reason: Reason) -> str:
-    """Return a warning on one line."""
-    return f"warning: {reason.message}: {reason.fact}; {reason.hint}"
 
 
 def _plan_lines(outcome: Outcome) -> Iterator[str]:

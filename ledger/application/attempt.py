@@ -51,6 +51,10 @@ class Teller(Protocol):
         """Print advice that a reader of the result does not need."""
         ...
 
+    def warn(self, text: str) -> None:
+        """Print what the operator has to know before it is done."""
+        ...
+
     def progress(self, done: int, total: int) -> None:
         """Show how many of *total* bytes are done."""
         ...

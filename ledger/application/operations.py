@@ -144,6 +144,9 @@ class Operations:
         )
         if verdict.reasons:
             self._refuse(node, wish, preflight, dry_run=dry_run)
+        if plan.steps:
+            for reason in verdict.warnings:
+                self._teller.warn(f"{reason.message}: {reason.fact}; {reason.hint}")
         if dry_run:
             return outcome
         if not plan.steps:

@@ -306,6 +306,8 @@ def test_uninstalling_the_last_way_back_is_done_with_a_warning_that_is_recorded(
     requested = desk.events[len(UPGRADED)]
     assert isinstance(requested, OperationRequested)
     assert [warning.rule for warning in requested.warnings] == [Rule.STATUS]
+    assert len(desk.listener.warnings) == 1
+    assert "the last way back" in desk.listener.warnings[0]
     assert desk.node.tables.status("4.4.0") is None
 
 

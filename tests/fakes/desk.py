@@ -30,6 +30,7 @@ class Listener:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.advice: list[str] = []
+        self.warnings: list[str] = []
         self.seen: list[tuple[int, int]] = []
 
     def say(self, line: str) -> None:
@@ -39,6 +40,10 @@ class Listener:
     def advise(self, text: str) -> None:
         """Keep advice."""
         self.advice.append(text)
+
+    def warn(self, text: str) -> None:
+        """Keep a warning."""
+        self.warnings.append(text)
 
     def progress(self, done: int, total: int) -> None:
         """Keep how far it is."""

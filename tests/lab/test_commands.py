@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.host import Host
 from tests.lab.node import Lab, make_node
-from tests.lab.releases import BANNER, COOKIE, CRASHES, PASSWORD, REFUSES, SLOW
+from tests.lab.releases import BANNER, COOKIE, CRASHES, PASSWORD, REFUSES, RESTARTS, SLOW
 
 pytestmark = pytest.mark.erlang
 
@@ -89,6 +89,19 @@ def test_a_crashed_relup_is_recorded_as_failure_and_restart(host: Host) -> None:
     assert isinstance(restarted, dict)
     assert restarted["cause"] == "failed"
     assert 0 < restarted["down_ms"] / 1000 < seconds
+
+
+def test_that_clients_will_be_disconnected_is_said_before_it_is_done_and_without_a_terminal(host: Host) -> None:
+    """PRODUCT section 3: what is lost by a relup that restarts the emulator; here that fails, for want of heart."""
+    host.offer(RESTARTS)
+
+    planned, done = (host.run("upgrade", RESTARTS, "--reason", "x", *options) for options in (("--dry-run",), ()))
+
+    warned = f"warning: this is not a hot upgrade: the relup between 4.4.0 and {RESTARTS} restarts the emulator"
+    assert (planned.code, planned.err.count("\n")) == (0, 1)
+    assert planned.err.startswith(warned)
+    assert done.code == 4
+    assert done.err.startswith(warned)
 
 
 def test_a_refused_relup_exits_3_and_leaves_the_release_unpacked(host: Host) -> None:
