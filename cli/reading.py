@@ -3,6 +3,7 @@
 Neither the event store nor a key is needed, and nothing is written but the view.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -69,7 +70,8 @@ def ask(session: Session, question: Ask[_Answer], *, shared: bool = True) -> _An
     Without *shared* it is a view that other hosts cannot write, as a change needs that relies on it.
     Raises: the errors of reading a ledger, and those of *question*.
     """
-    return read_folder(session.settings.ledger.value, question, shared=shared)
+    folder = session.settings.ledger.value
+    return read_folder(folder, _watched(question, session), shared=shared)
 
 
 def ask_for_lines(session: Session, question: Ask[_Answer]) -> AbstractContextManager[_Answer]:
@@ -77,7 +79,24 @@ def ask_for_lines(session: Session, question: Ask[_Answer]) -> AbstractContextMa
 
     Raises: as ``ask``; ListBrokenOffError.
     """
-    return streamed_folder(session.settings.ledger.value, question)
+    return streamed_folder(session.settings.ledger.value, _watched(question, session))
+
+
+def _watched(question: Ask[_Answer], session: Session) -> Ask[_Answer]:
+    """Return *question*, which also tells where a server has less than this host knows of: once a command."""
+    if session.watched or not os.path.isfile(session.settings.ledger.value / "place"):  # noqa: PTH113 # unlike pathlib, it says no where it may not look
+        return question
+    from cli.guarding import guarded_size, tell_of_less  # noqa: PLC0415 # only a ledger in PostgreSQL pays for it
+
+    guarded = guarded_size(session.settings.ledger.value)
+
+    def watched(view: SqliteView, ledger: sqlite3.Connection) -> _Answer:
+        if not session.watched:
+            session.watched = True
+            tell_of_less(ledger, guarded, session)
+        return question(view, ledger)
+
+    return watched
 
 
 def tables_at(session: Session, when: str | None) -> Answer:

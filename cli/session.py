@@ -21,6 +21,7 @@ class Session:
         self.options = options
         self.json = options.json
         self.apart: Path | None = None  # this host's place of its ledger, where it goes on apart from it
+        self.watched = False  # that it was looked whether the ledger has what this host knows of
         self.records = False  # that what it says at its end is in the ledger already
         self.terminal = Terminal(
             out=sys.stdout,

@@ -6,6 +6,7 @@ caller knows whether it is a conflict. What is said names the place without a pa
 address never holds one (``ledger.adapters.postgres_server``).
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -37,6 +38,12 @@ _CODES: Mapping[str, str] = {
     "XX001": "damaged",
     "XX002": "damaged",
 }
+
+
+# libpq's own words, which are not translated in a program that does not ask for it.
+_GUESSES = re.compile(
+    r"\s*(?:Is the server running [^?]*\?|This probably means the server terminated abnormally[^.]*\.)\s*"
+)
 
 
 class ServerLostError(UsageError):
@@ -94,7 +101,8 @@ class StandbyError(UsageError):
         super().__init__(
             f"the ledger {place} cannot be written there",
             fact="the server is a standby, or was set to read only",
-            hint="name the primary too, as in postgresql://A,B/DB?target_session_attrs=read-write",
+            hint="name the primary too, as in postgresql://A,B/DB?target_session_attrs=read-write; where this is it, "
+            "see who set default_transaction_read_only",
         )
         self.place = place
 
@@ -145,7 +153,12 @@ def _kind_of(exc: psycopg.Error) -> str:
 
 
 def _said(exc: psycopg.Error) -> str:
-    return " ".join((exc.diag.message_primary or str(exc)).split())[:500]
+    return without_guesses(exc.diag.message_primary or str(exc))
+
+
+def without_guesses(text: str) -> str:
+    """Return what libpq says, on one line, without what it asks and supposes behind each failure."""
+    return _GUESSES.sub("; ", " ".join(text.split())).strip("; ")[:500]
 
 
 _ERRORS: Mapping[str, Callable[[str, str], LedgerError]] = {

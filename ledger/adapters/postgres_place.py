@@ -44,8 +44,9 @@ class PlaceMissingError(UsageError):
     def __init__(self, path: Path, place: str) -> None:
         super().__init__(
             f"this host has no key for {place}",
-            fact=f"{path} does not exist",
-            hint="run `release-ledger init --ledger postgresql://…` on this host once; reading needs no key",
+            fact=f"{path} has no place of a ledger at that server and database",
+            hint="run `release-ledger init --ledger postgresql://…` on this host once, also where the server has "
+            "another address now: key and guard stay; most questions need no key",
         )
         self.path = path
 
@@ -104,7 +105,7 @@ class HostPlace(LedgerFolder):
         Raises: PlaceMissingError, NotEnrolledError; the errors of reaching the server and of the key.
         """
         if not self.key_file.exists():
-            raise PlaceMissingError(self.path, self.address)
+            raise PlaceMissingError(_base_in(self.path), self.address)
         require_enrolled(self.address, self.read_key().vkey)
         return self
 
@@ -203,6 +204,14 @@ def address_in(folder: Path) -> str:
         return (folder / ADDRESS).read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as exc:
         raise PlaceMissingError(folder, "the ledger") from exc
+
+
+def _base_in(folder: Path) -> Path:
+    """Return where the places of this host lie, which the folder that stands for an address says; else *folder*."""
+    try:
+        return Path((folder / "base").read_text(encoding="utf-8").removesuffix("\n"))
+    except (OSError, UnicodeDecodeError):
+        return folder
 
 
 def served_place(folder: Path) -> HostPlace:

@@ -17,6 +17,7 @@ import psycopg
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from ledger.adapters.postgres_errors import without_guesses
 from ledger.adapters.postgres_server import found_address
 
 SECONDS = 2
@@ -58,5 +59,4 @@ def _words_of_refusal(asked: str) -> str | None:
         with closing(psycopg.connect(asked)):
             return None
     except psycopg.Error as exc:
-        # What libpq asks behind its own answer tells nothing.
-        return " ".join(str(exc).split()).partition(" Is the server running")[0][:500]
+        return without_guesses(str(exc))

@@ -42,6 +42,7 @@ class TipRollbackError(TipError):
         super().__init__(
             f"the ledger has lost its events from number {stored} on",
             fact=f"the tip guard holds a signed checkpoint of {guarded} events, the database has {stored}",
+            hint=f"{_KEEP}; `release-ledger recover --refill BUNDLE` puts back what a bundle, a copy or a replica has",
         )
         self.guarded, self.stored = guarded, stored
 

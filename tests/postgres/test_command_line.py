@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.lab import STATED, Lab, make_lab
 from tests.cli.schemas import schema_of
-from tests.postgres.hosts import change
+from tests.postgres.hosts import change, cut_to
 from tests.postgres.server import Server
 
 LOGINS = {"host1": "ledger_writer", "host2": "ledger_writer", "auditor": "ledger_auditor"}
@@ -200,6 +200,42 @@ def test_a_server_that_is_down_is_said_and_nothing_is_lost(hosts: tuple[Lab, Lab
 
     assert refused.code == 1
     assert "cannot be reached" in refused.err
+    assert "No such file or directory\nhint:" in refused.err, "libpq's own questions are not repeated"
+
+
+def test_a_question_to_a_server_without_the_last_commits_is_answered_with_a_warning(
+    hosts: tuple[Lab, Lab], auditor: Lab, server: Server, database: str
+) -> None:
+    """A failover to a replica that lagged: the host whose guard has the commits tells, changes are refused."""
+    one, two = hosts
+    assert one.run("note", "0", "lost").code == 0
+    assert (one.run("versions").err, two.run("log", "-n", "1").err) == ("", "")
+    cut_to(server.url(database), 2)
+
+    told, refused = one.run("versions"), one.run("unpack", "4.4.1")
+
+    warning = "warning: this host's tip guard holds 3 events, and the ledger that answers has 2"
+    assert (told.code, told.err.count(warning)) == (0, 1), told.err
+    assert (refused.code, "recover --refill" in refused.err) == (6, True)
+    for lab in (two, auditor):
+        assert lab.run("versions").err == "", "whoever knows of no more says nothing"
+
+
+def test_a_server_at_another_address_is_told_by_init_and_key_and_guard_stay(
+    hosts: tuple[Lab, Lab], server: Server, database: str
+) -> None:
+    one, _ = hosts
+    both = f"&host={server.folder},{server.folder}&port={server.port},{server.port}"
+    moved = one.having(RELEASE_LEDGER=f"postgresql://host1@/{database}?{both[1:]}")
+    places, key = Path(one.variables["RELEASE_LEDGER_TIP_GUARD"]), key_of(one)
+
+    unknown = moved.run("note", "0", "before")
+    told = moved.init(*STATED)
+
+    assert (unknown.code, str(places) in unknown.err) == (1, True), unknown.err
+    assert "another address" in unknown.err
+    assert (told.code, moved.run("note", "0", "behind").code) == (0, 0), told.err
+    assert key_of(one) == key
 
 
 def test_a_password_is_refused_and_never_told(hosts: tuple[Lab, Lab]) -> None:
