@@ -103,7 +103,7 @@ def _export_events(asked: ExportOptions, *, wanted: FilterOptions, session: Sess
         return started(_matching(view, wanted, session, oldest_first=True)), notes_of(view), ledger
 
     with ask_for_lines(session, question) as (lines, notes, ledger):
-        texts = csv_rows(lines) if asked.form is ExportFormat.CSV else _json_lines(lines, notes, ledger)
+        texts = csv_rows(lines, notes) if asked.form is ExportFormat.CSV else _json_lines(lines, notes, ledger)
         if target is None:
             print_texts(texts, session)
         else:
@@ -223,7 +223,12 @@ def _scope(choice: _Choice, *, vkey: Vkey | None, disclose: bool) -> Scope:
 def _views(choice: _Choice) -> Iterator[BundleFile]:
     from cli.report.controls import controls_csv  # noqa: PLC0415 # a listing does not pay for it
 
-    yield BundleFile("views/timeline.csv", "".join(csv_rows(choice.lines)).encode(), derived=True)
+    # Of a sample as well, a view follows from the events that are in it.
+    notes: dict[str, tuple[Line, ...]] = {}
+    for line in choice.lines:
+        if line.noted is not None:
+            notes[line.noted] = (*notes.get(line.noted, ()), line)
+    yield BundleFile("views/timeline.csv", "".join(csv_rows(choice.lines, notes)).encode(), derived=True)
     yield BundleFile("views/controls.csv", "".join(controls_csv(choice.lines)).encode(), derived=True)
     if choice.whole:  # the tables do not follow from a sample
         root = print_base64(choice.checkpoint.root).decode()

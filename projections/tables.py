@@ -3,6 +3,10 @@
 A cell that begins with ``=``, ``+``, ``-`` or ``@`` gets a quote mark in front, because a
 spreadsheet would take it for a formula; so does one with a tab or a return, which some strip
 first. Rows end in CR LF (RFC 4180).
+
+*notes* has what was noted on an event, corrections too. Each has a row of its own as well, which names
+in *noted* the ``event_id`` of the event that it is about; *plan* is the fleet plan of a turn, an excuse
+or a part of a plan.
 """
 
 import csv
@@ -33,15 +37,22 @@ COLUMNS = (
     "clock_fell",
     "imported",
     "imported_index",
+    "notes",
+    "noted",
+    "plan",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_rows(lines: Iterable[Line]) -> Iterator[str]:
-    """Yield the heading and one row for each line."""
+def csv_rows(lines: Iterable[Line], notes: Mapping[str, Sequence[Line]]) -> Iterator[str]:
+    """Yield the heading and one row for each line; *notes* has those on an event by its id."""
     yield _row(COLUMNS)
     for line in lines:
-        values: Mapping[str, object] = {**line._asdict(), "index": line.number, "rehearsal": line.rehearsal}
+        told = " | ".join(
+            f"{n.words} (event {n.number}, {n.recorded_at}, {n.actor})" for n in notes.get(line.event_id, ())
+        )
+        own = {"index": line.number, "rehearsal": line.rehearsal, "notes": told}
+        values: Mapping[str, object] = line._asdict() | own
         yield _row([_text(values[column]) for column in COLUMNS])
 
 

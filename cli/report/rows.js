@@ -3,7 +3,7 @@
 const ROWS = 200;
 const MOST_NUMBERS = 50;
 const FORMULA = ["=", "+", "-", "@", "\t", "\r"];
-const COLUMNS = ["index", "recorded_at", "node", "rehearsal", "type", "verb", "vsn", "words", "failed", "actor", "reason", "ticket", "driver", "attempt", "event_id", "stream", "clock_fell", "imported", "imported_index"];
+const COLUMNS = ["index", "recorded_at", "node", "rehearsal", "type", "verb", "vsn", "words", "failed", "actor", "reason", "ticket", "driver", "attempt", "event_id", "stream", "clock_fell", "imported", "imported_index", "notes", "noted", "plan"];
 let lines = [];
 let shown = [];
 let drawn = 0;
@@ -16,7 +16,9 @@ function csvOf(rows) {
     if (FORMULA.some((start) => text.startsWith(start))) text = `'${text}`;
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  return [COLUMNS, ...rows.map((line) => COLUMNS.map((column) => line[column]))].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+  const notesOn = (line) =>
+    (remarks.by.get(line.event_id) || []).map((note) => `${note.words} (event ${note.index}, ${note.recorded_at}, ${note.actor})`).join(" | ");
+  return [COLUMNS, ...rows.map((line) => COLUMNS.map((column) => (column === "notes" ? notesOn(line) : line[column])))].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
 function offer(name, type, text) {

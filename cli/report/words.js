@@ -80,7 +80,7 @@ function readable(event, intents) {
     return {
       ...{ index: event.index, event, envelope: { clock: {}, actor: {}, data: {} }, recorded_at: "", stream: "", node: null, rehearsal: false },
       ...{ type: "", verb: null, vsn: null, vsns: [], words: "not readable as an event", failed: true, actor: "", reason: null, ticket: null },
-      ...{ driver: null, attempt: null, event_id: "", imported: null, imported_index: null, unreadable: true },
+      ...{ driver: null, attempt: null, event_id: "", imported: null, imported_index: null, noted: null, plan: null, unreadable: true },
     };
   }
 }
@@ -121,6 +121,8 @@ function lineOf(event, intents) {
     stream: envelope.stream,
     imported: event.from ? event.from.origin : null,
     imported_index: event.from ? event.from.index : null,
+    noted: type === "note_added" ? data.event_id : null,
+    plan: data.fleet_plan || null,
   };
 }
 

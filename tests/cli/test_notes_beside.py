@@ -1,6 +1,8 @@
 """A note or a correction shows beside its event wherever that is shown; nothing is ever edited."""
 
+import csv
 import json
+from io import StringIO
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -50,6 +52,29 @@ def test_machines_get_it_with_the_event(corrected: Lab, arguments: tuple[str, ..
     assert noted["index"] == 1
     assert [(note["index"], note["kind"]) for note in noted["notes"]] == [(2, "correction")]
     Draft202012Validator(EVENT).validate(noted)
+
+
+@pytest.mark.parametrize("filters", [(), ("--failed",)])
+def test_a_spreadsheet_gets_it_with_the_event(corrected: Lab, filters: tuple[str, ...]) -> None:
+    """Whoever reads the row of the event must not take it as it stands; and the correction says whose it is."""
+    rows = list(csv.DictReader(StringIO(corrected.run("export", "--format", "csv", *filters).out)))
+
+    (noted,) = [row for row in rows if row["notes"]]
+    assert (noted["index"], noted["notes"].startswith(CORRECTION)) == ("1", True)
+    assert [row["index"] for row in rows if row["noted"] == noted["event_id"]] == ([] if filters else ["2"])
+
+
+def test_the_timeline_of_a_sample_holds_only_notes_that_are_in_it(corrected: Lab) -> None:
+    """The views of a bundle follow from its events."""
+    told = {}
+    for name, events in (("one", ("1",)), ("both", ("1", "2"))):
+        bundle = corrected.folder / name
+        options = [word for event in events for word in ("--event", event)]
+        assert corrected.run("export", "-o", str(bundle), *options).code == 0
+        rows = csv.DictReader(StringIO((bundle / "views/timeline.csv").read_text()))
+        told[name] = [row["notes"].partition(" (")[0] for row in rows]
+
+    assert told == {"one": [""], "both": ["correction: it was 4.4.16 that was meant", ""]}
 
 
 def test_machines_get_it_with_a_difference_and_a_state(corrected: Lab) -> None:

@@ -24,6 +24,6 @@ def test_a_formula_is_guarded(sign: str, rest: str) -> None:
 
 
 def test_a_table_of_nothing_has_its_heading() -> None:
-    (heading,) = csv.reader(StringIO("".join(csv_rows(()))))
+    (heading,) = csv.reader(StringIO("".join(csv_rows((), {}))))
 
     assert heading[:2] == ["index", "recorded_at"]
