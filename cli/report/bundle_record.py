@@ -29,6 +29,13 @@ _TABLES = (
 )
 
 
+# What a record that is not decided can hold instead of what is read here.
+_UNREADABLE = (
+    *(OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError),
+    *(zipfile.BadZipFile, sqlite3.Error, EvidenceError),
+)
+
+
 class SampleBundleError(UsageError):
     """A bundle holds some events only."""
 
@@ -65,7 +72,7 @@ def record_of_bundle(path: Path) -> Iterator[sqlite3.Connection]:
             sampled = files.joinpath("entries").is_dir()
             if not sampled:
                 _fill(record, files)
-        except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile, EvidenceError) as exc:
+        except _UNREADABLE as exc:
             raise BundleRecordError(path, exc) from exc
         if sampled:
             raise SampleBundleError(path)
@@ -93,8 +100,16 @@ def _fill(record: sqlite3.Connection, files: "Path | zipfile.Path") -> None:
         _add_tiles(record, builder.extend(tuple(map(hash_leaf, leaves))))
     _add_tiles(record, builder.partial_tiles())
     record.execute("INSERT INTO log_checkpoint VALUES (?, ?)", (checkpoint.size, note))
-    for row in json.loads(files.joinpath("manifest.json").read_bytes())["anchors"]:
-        copy = (row["size"], row["sink"], files.joinpath(row["path"]).read_bytes(), row["at"])
+    manifest = json.loads(files.joinpath("manifest.json").read_bytes())
+    listed = {row["path"] for row in manifest["files"]}
+    for row in manifest["anchors"]:
+        path, size, told = row["path"], row["size"], (row["sink"], row["at"])
+        # The exporter names these paths, and none of them may be a file of whoever makes the page.
+        if path not in listed or not path.startswith("anchors/"):
+            raise ValueError(f"manifest.json names an anchor {path!a}, which is none of its files")
+        if type(size) is not int or not all(isinstance(text, str) for text in told):
+            raise ValueError(f"manifest.json does not say of {path!a} what size it holds, for whom and since when")
+        copy = (size, told[0], files.joinpath(path).read_bytes(), told[1])
         record.execute("INSERT INTO anchor VALUES (?, ?, ?, ?)", copy)
 
 

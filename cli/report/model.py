@@ -7,6 +7,7 @@ so. Everything else is derived here from the same events, and numbers them.
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -148,7 +149,7 @@ def gather(view: View, ledger: sqlite3.Connection, *, wanted: Wanted, origin: Or
         events=events,
         pieces=() if whole else tuple(_pieces(reader, checkpoint, [line.number for line in lines])),
         attempts=attempts,
-        held=tuple(reader.held_copies(checkpoint.size)),
+        held=tuple(_held(reader, checkpoint)),
         states=() if whole else _states(view, lines, wanted),
         exceptions=exceptions_of(
             events, open_attempts=[name for name, row in attempts.items() if row.outcome == "open"]
@@ -156,6 +157,18 @@ def gather(view: View, ledger: sqlite3.Connection, *, wanted: Wanted, origin: Or
         population=population_of(lines, attempts=attempts, sample=wanted.sample, seed=wanted.seed),
         packages=tuple(_packages(events)),
     )
+
+
+def _held(reader: EvidenceReader, checkpoint: Checkpoint) -> Iterator[HeldCopy]:
+    """Yield the copies of notes on this tree: any other says nothing of who holds it."""
+    copies = reader.held_copies(checkpoint.size)
+    tree = tree_of(checkpoint, reader) if copies else None
+    for copy in copies:
+        with suppress(FormatError):
+            found = Checkpoint.parse(Note.parse(copy.note).text)
+            place = (found.origin, found.size)
+            if tree is not None and place == (checkpoint.origin, copy.size) and found.root == tree.root(copy.size):
+                yield copy
 
 
 def _states(view: View, lines: Sequence[Line], wanted: Wanted) -> tuple[State, ...] | None:
