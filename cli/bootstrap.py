@@ -159,7 +159,7 @@ def at_work(
             record=record,
             node=node,
             handler=drivers.handler_of(node, driver=driver, offline=offline, wait=wait, tell=tell),
-            installation=drivers.installation_at(root),
+            installation=drivers.installation_at(root, thorough=after is None),
             lock=drivers.installation_lock(root),
             contexts=contexts_of(identity, node=node.node, reason=reason, ticket=ticket),
             new_id=new_id,

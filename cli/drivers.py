@@ -110,15 +110,15 @@ def looking_at(node: "NodeReleases", handler: ReleaseHandler) -> tuple[ReleaseHa
     return looks, LockForLook(root / INSTALLATION_LOCK)
 
 
-def installation_at(root: Path) -> Installation:
-    """Return what reads the installation at *root*.
+def installation_at(root: Path, *, thorough: bool) -> Installation:
+    """Return what reads the installation at *root*; *thorough* as there.
 
     Raises: NotAnInstallationError.
     """
     from ledger.adapters.installation_root import InstallationRoot  # noqa: PLC0415 # as the module says
 
     _check_installation(root)
-    return InstallationRoot(root)
+    return InstallationRoot(root, thorough=thorough)
 
 
 def left_overs_of(root: Path) -> LeftOvers:

@@ -29,11 +29,15 @@ from projections.view import View
 from projections.whereabouts import whereabouts
 
 SCHEMA = "release-ledger/package/1"
+_ONE_WAY = ("there is no way back", "there is no upgrade path")
 _TARBALL = ("emqx-", ".tar.gz")
 
 
 class Offer(NamedTuple):
-    """One file: *may* tells whether its release may go now, *back* how one comes back from it."""
+    """One file: *may* tells whether its release may go now, *back* how one comes back from it.
+
+    *warnings* is what is to be known before it goes.
+    """
 
     name: str
     vsn: str
@@ -41,6 +45,7 @@ class Offer(NamedTuple):
     may: str
     reasons: tuple[str, ...]
     back: str
+    warnings: tuple[str, ...] = ()
 
 
 def list_packages(*, session: Session) -> int:
@@ -50,7 +55,7 @@ def list_packages(*, session: Session) -> int:
     """
     node = ask(session, lambda view, ledger: _node(view, ledger, session))
     root = Path(node.root)
-    installation, handler = drivers.installation_at(root), handler_of(node, session)
+    installation, handler = drivers.installation_at(root, thorough=True), handler_of(node, session)
     with drivers.installation_lock(root).hold("packages", wait=0):
         seen = handler.observe()
     judge = _Judge(node, seen, handler, installation)
@@ -58,9 +63,9 @@ def list_packages(*, session: Session) -> int:
     if session.json:
         session.terminal.write("".join(_as_json(offer) for offer in offers))
     elif offers:
-        columns = ("File", "Version", "May go now", "Why not", "Way back", "SHA-256")
+        columns = ("File", "Version", "May go now", "Remarks", "Way back", "SHA-256")
         rows = [
-            (offer.name, offer.vsn or "-", offer.may, "; ".join(offer.reasons) or "-", offer.back, offer.sha256)
+            (offer.name, offer.vsn or "-", offer.may, _notes(offer) or "-", offer.back, offer.sha256)
             for offer in offers
         ]
         session.terminal.write(table_text(columns, rows, session))
@@ -109,15 +114,21 @@ class _Judge:
         of_file = found if isinstance(found, tuple) and status is None else ()
         reasons = tuple(dict.fromkeys(_words(reason) for reason in (*verdict.reasons, *of_file)))
         may = "no" if reasons else "yes"
-        return Offer(path.name, str(vsn), digest, may, reasons, self._way_back(vsn, verdict.warnings))
+        back = self._way_back(vsn, (*verdict.reasons, *verdict.warnings))
+        warnings = tuple(_words(reason) for reason in verdict.warnings)
+        return Offer(path.name, str(vsn), digest, may, reasons, back, warnings)
 
-    def _way_back(self, vsn: Vsn, warnings: tuple[Reason, ...]) -> str:
+    def _way_back(self, vsn: Vsn, findings: tuple[Reason, ...]) -> str:
         running = Vsn.known(self._seen.tables.running)
         if running is None or running == vsn:
             return "-"
-        if any(reason.rule is Rule.RELUP and "no way back" in reason.message for reason in warnings):
+        if any(reason.rule is Rule.RELUP and reason.message.startswith(_ONE_WAY) for reason in findings):
             return "none"
         return f"{'downgrade' if vsn > running else 'upgrade'} {running}"
+
+
+def _notes(offer: Offer) -> str:
+    return "; ".join((*offer.reasons, *(f"warning: {text}" for text in offer.warnings)))
 
 
 def _words(reason: Reason) -> str:
@@ -140,6 +151,8 @@ def _members(offer: Offer) -> Iterator[tuple[str, object]]:
     yield "sha256", offer.sha256
     yield "may_go", offer.may == "yes"
     yield "reasons", list(offer.reasons)
+    if offer.warnings:
+        yield "warnings", list(offer.warnings)
     if offer.back != "-":
         yield "way_back", offer.back
 

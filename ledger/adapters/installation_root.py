@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.otp_check import RelupFileError, read_relup
-from ledger.adapters.package_files import find_packages, inspect_package, missing_libs
+from ledger.adapters.package_files import content_problems, find_packages, inspect_package, missing_libs
 from ledger.adapters.release_parts import parts_needed
 from ledger.dataclass import replace
 from ledger.domain.package_facts import PackageFacts, PackageForm, PackageNotFoundError, SeveralPackagesError
@@ -19,11 +19,15 @@ _BOOT_FILES = ("releases/RELEASES", "releases/start_erl.data", "releases/emqx_va
 
 
 class InstallationRoot:
-    """What can be read of the installation at *root* before anything is touched."""
+    """What can be read of the installation at *root* before anything is touched.
 
-    def __init__(self, root: Path) -> None:
+    *thorough* reads packages to their last byte: for who asks and unpacks nothing, which would find it.
+    """
+
+    def __init__(self, root: Path, *, thorough: bool = False) -> None:
         self._files = Installation(root)
         self._root = self._files.root
+        self._thorough = thorough
 
     def find_package(self, vsn: Vsn) -> PackageFacts | tuple[Reason, ...]:
         """Return the one package of *vsn*, or the reasons why there is none."""
@@ -33,7 +37,10 @@ class InstallationRoot:
             return (Reason(Rule.PACKAGE, str(exc), exc.fact, exc.hint, words=(_NOT_FOUND,)),)
         except SeveralPackagesError as exc:
             return (exc.reason,)
-        return self._with_libs(inspect_package(Path(path), vsn=vsn))
+        package = self._with_libs(inspect_package(Path(path), vsn=vsn))
+        if self._thorough and not package.problems:
+            return replace(package, problems=content_problems(package))
+        return package
 
     def package_line(self, package: PackageFacts) -> str | None:
         """Return the path to name in the words of unpacking, None for the one the user guide names."""

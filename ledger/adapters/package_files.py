@@ -7,6 +7,7 @@ the root folder, a published tarball.
 
 Inspecting reads the file once. It checks names, headers, limits, layout and checksum; the content
 of each member is checked while it is unpacked into the staging folder, before anything is placed.
+Where nothing is to be unpacked, ``content_problems`` checks it.
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from ledger.adapters.package_layout import MAX_TEXT, ReleaseContent, read_content, shared_folder, texts_of
 from ledger.adapters.package_members import FETCH_AGAIN, Listing, unsound
-from ledger.adapters.package_reader import list_package
+from ledger.adapters.package_reader import list_package, walk_of
 from ledger.adapters.package_tape import PackageReadError, Tape
 from ledger.adapters.plain_file import FileNotReadError, read_if_there
 from ledger.domain.package import PackageName, PackageNameError
@@ -92,6 +93,18 @@ def inspect_package(path: Path, *, vsn: Vsn) -> PackageFacts:
         problems=tuple(problems),
         warnings=listing.warnings,
     )
+
+
+def content_problems(facts: PackageFacts) -> tuple[Reason, ...]:
+    """Return what is wrong with the content of a package in which nothing else was found wrong."""
+    try:
+        with Tape(facts.path) as tape:
+            for _, pieces in walk_of(facts.form)(tape):
+                for _ in pieces:
+                    pass
+    except PackageReadError as exc:
+        return (unsound(exc.message, exc.fact),)
+    return ()
 
 
 def missing_libs(facts: PackageFacts, *, root: Path) -> tuple[str, ...]:
