@@ -18,7 +18,7 @@ class NoKeyFileError(UsageError):
         super().__init__(
             f"the public key {path} cannot be read",
             fact=fact,
-            hint="name the folder of a ledger with `--ledger`, as a user who may read it",
+            hint="name the ledger with `--ledger`, as a user who may read it; `release-ledger init` writes a lost one",
         )
         self.path = path
 

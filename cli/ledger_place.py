@@ -184,7 +184,7 @@ def make_ledger(folder: Path, *, origin: str | None, tip_guard: Path | None) -> 
 
     Raises: what making or opening a ledger raises; OtherOriginError.
     """
-    from ledger.adapters.ledger_folder import create_folder, default_origin  # noqa: PLC0415 # as the module says
+    from ledger.adapters.ledger_folder import create_folder, default_origin, open_folder, write_vkey  # noqa: PLC0415 # as the module says
 
     if os.path.isfile(folder / _ADDRESS):  # noqa: PTH113 # unlike pathlib, it says no where it may not look
         return _joined_ledger(folder, origin=origin)
@@ -194,6 +194,9 @@ def make_ledger(folder: Path, *, origin: str | None, tip_guard: Path | None) -> 
     ledger = replace(existing_ledger(folder), made=made)
     if origin is not None and origin != ledger.origin:
         raise OtherOriginError(folder, ledger.origin)
+    places = open_folder(folder)
+    if not places.vkey_file.exists():  # it was lost: it follows from the key
+        write_vkey(places, places.read_key())
     _write_config(ledger.folder / "config.toml", _CONFIG)
     return ledger
 

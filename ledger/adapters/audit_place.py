@@ -130,6 +130,9 @@ def own_policy(folder: Path) -> Policy:
         vkey = Vkey.parse(places.vkey_file.read_text(encoding="utf-8").removesuffix("\n"))
         witnesses = places.path / "witnesses"
         named = parse_policy(witnesses.read_bytes()).witnesses if witnesses.exists() else ()
+    except FileNotFoundError as exc:
+        hint = "`release-ledger init` writes it again, from the signing key; an auditor gives --vkey or --policy"
+        raise PartMissingError(str(places.vkey_file), fact="it is not there", hint=hint) from exc
     except (OSError, UnicodeDecodeError) as exc:
         raise PartMissingError(str(places.vkey_file), fact=str(exc)) from exc
     return Policy(tuple(map(Log, (vkey, *places.fleet_keys()))), named, (), None)

@@ -33,13 +33,22 @@ _LINE = re.compile(rb"PRIVATE\+KEY\+(?P<origin>[^+]+)\+(?P<id>[0-9a-f]{8})\+(?P<
 class KeyAccessError(UsageError):
     """The signing key cannot be read or made."""
 
-    def __init__(self, path: Path, fact: str) -> None:
-        super().__init__(
-            f"the signing key {path} cannot be used",
-            fact=fact,
-            hint="run as the user who owns the ledger; reading commands need no key",
-        )
+    def __init__(
+        self, path: Path, fact: str, *, hint: str = "run as the user who owns the ledger; reading commands need no key"
+    ) -> None:
+        super().__init__(f"the signing key {path} cannot be used", fact=fact, hint=hint)
         self.path = path
+
+
+class KeyLostError(KeyAccessError):
+    """There is no signing key."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            path,
+            "it is not there; without it nothing is recorded, what is there can be read and verified",
+            hint="put it back from a copy of the ledger's folder; docs/backup.md says what to do where there is none",
+        )
 
 
 class KeyModeError(UsageError):
@@ -154,13 +163,15 @@ def _write_once(path: Path, text: bytes) -> None:
 def read_key(path: Path) -> LogKey:
     """Return the key in the file *path*.
 
-    Raises: KeyAccessError, KeyModeError, KeyFormatError.
+    Raises: KeyLostError, KeyAccessError, KeyModeError, KeyFormatError.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:  # noqa: PTH123 # the checks below are of the file that is read
             status = os.fstat(file.fileno())
             text = file.read(1024)
+    except FileNotFoundError as exc:
+        raise KeyLostError(path) from exc
     except OSError as exc:
         raise KeyAccessError(path, exc.strerror or str(exc)) from exc
     if stat.S_IMODE(status.st_mode) & _OTHERS:

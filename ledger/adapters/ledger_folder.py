@@ -268,12 +268,20 @@ def create_folder(
         key = folder.read_key() if folder.key_file.exists() else None
         (folder.path / _KEY_TO_COME).unlink(missing_ok=True)
         key = key or create_key(folder.key_file, origin=origin, seed=entropy(SEED_BYTES))
-        replace_file(folder.vkey_file, f"{key.vkey}\n".encode(), mode=0o644)
+        write_vkey(folder, key)
         _guard_nothing(folder, key)
         _make_database(folder)
     except OSError as exc:
         raise FolderNotMadeError(folder.path, exc) from exc
     return folder
+
+
+def write_vkey(folder: LedgerFolder, key: LogKey) -> None:
+    """Write the public key of *key* where auditors find it.
+
+    Raises: WriteFailedError.
+    """
+    replace_file(folder.vkey_file, f"{key.vkey}\n".encode(), mode=0o644)
 
 
 def open_folder(path: Path) -> LedgerFolder:

@@ -21,8 +21,10 @@ class PartMissingError(CheckFailedError):
 
     kind = "undecided"
 
-    def __init__(self, place: str, *, fact: str = "it is not there") -> None:
-        super().__init__(f"{place} cannot be read", fact=fact, hint="get the whole record again and verify that")
+    def __init__(
+        self, place: str, *, fact: str = "it is not there", hint: str = "get the whole record again and verify that"
+    ) -> None:
+        super().__init__(f"{place} cannot be read", fact=fact, hint=hint)
         self.place, self.fault = place, fact
 
 

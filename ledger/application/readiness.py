@@ -117,7 +117,7 @@ def ledger_points(keeping: Keeping, clocks: Clocks) -> Iterator[Point]:
     """Yield the points of the ledger."""
     yield _clock(clocks)
     yield Point("synced", clocks.reading.synced, *_synced(clocks.reading.synced))
-    hint = "run as the user who owns the ledger; without its key nothing can be recorded"
+    hint = "run as the user who owns the ledger, or put its key back; without it nothing can be recorded"
     yield Point("key", keeping.key_fault or keeping.key, _bad(keeping.key_fault), hint if keeping.key_fault else "")
     yield _guard(keeping)
     yield _anchors(keeping)
