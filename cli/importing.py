@@ -22,7 +22,7 @@ from ledger.application.importing import ContextOf, Import, Imported
 from ledger.dataclass import dataclass
 from ledger.domain.ledger_events import ImportForm
 from ledger.domain.records import Context
-from ledger.errors import UsageError
+from ledger.errors import LedgerError, UsageError
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.policy_file import parse_policy
 from ledger.tlog.vkey import Vkey
@@ -82,7 +82,12 @@ def record_import(original: Original, options: LeaveOptions, *, session: Session
             run = Import(original, record, into=record.origin)
             record.verify_tail()
             context = Context(actor=identity.actor, source=identity.source, reason=reason, ticket=ticket)
-            return run.run(context=_contexts(context), progress=session.terminal.count)
+            try:
+                return run.run(context=_contexts(context), progress=session.terminal.count)
+            except LedgerError:
+                if record.grown:
+                    session.terminal.warn("what was imported so far stays; the same command goes on from there")
+                raise
     finally:
         catch_up(session)
 

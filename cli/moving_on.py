@@ -29,7 +29,7 @@ from ledger.dataclass import dataclass
 from ledger.domain.imported import note_lines
 from ledger.domain.ledger_events import LEDGER_STREAM, LedgerMoved
 from ledger.domain.records import Context
-from ledger.errors import RefusedError, UsageError
+from ledger.errors import LedgerError, RefusedError, UsageError
 from projections.read import log_size, note_at, open_ledger
 
 if TYPE_CHECKING:
@@ -105,10 +105,14 @@ def move_ledger(wanted: Wanted, options: LeaveOptions, *, session: Session) -> i
             Import(original, record, into=record.origin).check()
     with _held(old, wait=wanted.wait) as roots:
         _close(old, wanted, made, options, session=session, note=_newest_note(new))
-        with bootstrap.original_at(old, policy=policy, moves=True, progress=session.terminal.count) as original:
-            imported = record_import(original, options, session=new)
-        for root in roots:
-            drivers.mark_installation(root, made.folder)
+        try:
+            with bootstrap.original_at(old, policy=policy, moves=True, progress=session.terminal.count) as original:
+                imported = record_import(original, options, session=new)
+            for root in roots:
+                drivers.mark_installation(root, made.folder)
+        except LedgerError:
+            session.terminal.warn("the old ledger takes no changes any more; the same command finishes the move")
+            raise
     _tell(imported, wanted, made, session)
     return 0
 

@@ -12,7 +12,10 @@ import pytest
 from ledger.adapters.postgres_server import create_ledger
 from tests.cli.lab import PROJECT, STATED, Lab, make_lab
 from tests.cli.schemas import schema_of
+from tests.fakes.recording import ORIGIN, installed
+from tests.postgres.hosts import guarded, host_at
 from tests.postgres.server import Server
+from tests.postgres.test_load import disk_full
 
 # Kills itself at the n-th of the steps that write something durable: commits, and files of the host.
 DYING = """
@@ -114,6 +117,27 @@ def test_the_old_ledger_takes_no_change_and_says_where_it_went_on(host: Lab, ser
     assert (exported.code, exported.json["export_recorded"]) == (0, False)
     again = host.run("move", "--to", address, "--json")
     assert (again.code, again.json["imported"]) == (0, 0)
+
+
+def test_a_move_to_a_server_without_room_says_what_finishes_it(host: Lab, server: Server, database: str) -> None:
+    """The old ledger is closed by then; nothing is lost, and the same command goes on."""
+    address = server.url(database)
+    create_ledger(address, origin=ORIGIN)
+    with guarded(host_at(host.folder / "other", address)).ledger() as ledger:
+        ledger.record([installed(version, stream="note:other") for version in range(1, 255)])
+
+    with disk_full(server, database, "log_node"):
+        broken = host.run("move", "--to", address)
+        closed = host.run("note", "0", "x")
+    finished = host.run("move", "--to", address)
+
+    assert (broken.code, "make room on the server" in broken.err) == (1, True), broken.err
+    assert "takes no changes any more; the same command finishes the move" in broken.err
+    assert closed.code == 2
+    assert finished.code == 0, finished.err
+    for lab in (host, there(host, address)):
+        verified = lab.run("verify")
+        assert verified.code == 0, verified.out + verified.err
 
 
 def test_a_ledger_that_moved_joins_no_second_database(
