@@ -28,7 +28,7 @@ from ledger.adapters.postgres_head import Cursor
 from ledger.adapters.postgres_server import enrolled_keys, reached, require_enrolled
 from ledger.adapters.signatures import verifier
 from ledger.dataclass import dataclass
-from ledger.errors import UsageError
+from ledger.errors import FailedError, UsageError
 from ledger.tlog.checkpoint import Checkpoint, parse_origin
 from ledger.tlog.note import Note, Verifier, sign_note
 from ledger.tlog.policy_file import parse_policy
@@ -49,6 +49,17 @@ class PlaceMissingError(UsageError):
             "another address now: key and guard stay; most questions need no key",
         )
         self.path = path
+
+
+class KeysNotKeptError(UsageError):
+    """The key of another host is new here and cannot be kept, so nothing behind its commits is recorded."""
+
+    def __init__(self, cause: FailedError) -> None:
+        super().__init__(
+            f"the keys of the fleet cannot be kept: {cause}",
+            fact=f"{cause.fact}; nothing of this commit was recorded",
+            hint=cause.hint,
+        )
 
 
 @dataclass(frozen=True)
@@ -167,7 +178,10 @@ class HostSigner:
         return self.key.verify(text, payload)
 
     def verifiers(self, note: Note, cursor: Cursor) -> Sequence[Verifier]:
-        """Return the keys of other hosts that *note* names; one that is new here is learned from the server."""
+        """Return the keys of other hosts that *note* names; one that is new here is learned from the server.
+
+        Raises: KeysNotKeptError.
+        """
         others = {line.key_id for line in note.signatures if line.name == self.name} - {self.key_id}
         new = tuple(filter(None, (self._enrolled(key_id, cursor) for key_id in others if key_id not in self._known)))
         if new:
@@ -175,9 +189,16 @@ class HostSigner:
         return tuple(verifier(self._known[key_id]) for key_id in others if key_id in self._known)
 
     def learn(self, vkeys: Sequence[Vkey]) -> None:
-        """Keep *vkeys* as keys of this ledger."""
-        self._known.update({vkey.key_id: vkey for vkey in vkeys if vkey.name == self.name})
-        replace_file(self._policy, policy_text((self.key.vkey, *self._known.values())), mode=0o644)
+        """Keep *vkeys* as keys of this ledger.
+
+        Raises: KeysNotKeptError.
+        """
+        known = self._known | {vkey.key_id: vkey for vkey in vkeys if vkey.name == self.name}
+        try:
+            replace_file(self._policy, policy_text((self.key.vkey, *known.values())), mode=0o644)
+        except FailedError as exc:
+            raise KeysNotKeptError(exc) from exc
+        self._known.update(known)
 
     @cached_property
     def _known(self) -> dict[bytes, Vkey]:

@@ -1,5 +1,7 @@
 """Appends that hosts sign, each with its own key, and their tip guards (evidence.md 5.2, 5.4)."""
 
+import errno
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -9,9 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from ledger.adapters import postgres_place
 from ledger.adapters.audit_postgres import open_served
+from ledger.adapters.durable import WriteFailedError
 from ledger.adapters.keys import LogKey
 from ledger.adapters.postgres_head import asked_head, head_in
+from ledger.adapters.postgres_place import KeysNotKeptError
 from ledger.adapters.postgres_server import create_ledger
 from ledger.adapters.postgres_tree import FleetTree
 from ledger.adapters.sqlite_errors import TriggerRefusedError
@@ -25,7 +30,7 @@ from ledger.adapters.tip_guard import (
 )
 from ledger.application.release_ledger import ReleaseLedger
 from ledger.dataclass import replace
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, UsageError
 from ledger.tlog.checkpoint import Checkpoint
 from ledger.tlog.notation import FormatError
 from ledger.tlog.note import Note, SignatureError, sign_note
@@ -105,6 +110,27 @@ def test_a_host_learns_the_keys_of_the_others_and_keeps_them(one: Host, two: Hos
 
     assert str(two.signer.key.vkey) in one.place.policy_file.read_text(encoding="ascii")
     assert not one.place.guard.advanced
+
+
+def test_a_host_whose_disk_is_full_records_nothing_behind_a_key_that_it_cannot_keep(
+    one: Host, two: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with two.ledger() as ledger:
+        append(ledger, [1], stream="release:other")
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise WriteFailedError("write", path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), changed=False)
+
+    with one.ledger() as ledger, monkeypatch.context() as patched:
+        patched.setattr(postgres_place, "replace_file", full)
+        for _ in range(2):
+            with pytest.raises(KeysNotKeptError, match=r"policy: no space left on device") as caught:
+                append(ledger, [1])
+            assert isinstance(caught.value, UsageError), "nothing was recorded"
+    with one.ledger() as ledger:
+        append(ledger, [1])
+
+    assert [checkpoint.size for checkpoint in checkpoints(one.address, one, two)] == [1, 2]
 
 
 def test_a_checkpoint_by_a_key_that_is_not_enrolled_is_refused(one: Host, two: Host) -> None:
