@@ -63,8 +63,8 @@ def _changes(host: Host, lines: list[str]) -> list[Call]:
             continue
         if name == "unlinkat":
             name = "rmdir" if "AT_REMOVEDIR" in rest else "unlink"
-        if name in {"fchown", "fchmod"} and re.search(r"/\w+\.db[\w.-]*>", rest):
-            continue  # SQLite gives its files the mode and owner of the database
+        if name in {"fchown", "fchmod"} and re.search(r"-(?:journal|wal|shm)>", rest):
+            continue  # SQLite gives the files beside a database its mode and owner
         if any(f"{place}/" in line or f"<{place}>" in line or f'"{place}"' in line for place in host.watched):
             found.append(Call(_OURS.get(name, name), line))
     return found
