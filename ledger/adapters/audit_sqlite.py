@@ -148,9 +148,8 @@ class SqliteSource:
     def disclosures(self) -> Iterator[StoredDisclosure]:
         """Yield the rows of ``disclosure``."""
         with _readable(self._path):
-            rows = self._connection.execute(_DISCLOSURES).fetchall()
-        for commitment, salt, value in rows:
-            yield StoredDisclosure(bytes(commitment).decode(errors="replace"), salt, value)
+            for commitment, salt, value in self._connection.execute(_DISCLOSURES):
+                yield StoredDisclosure(bytes(commitment).decode(errors="replace"), salt, value)
 
     def surplus(self, size: int) -> Iterator[str]:
         """Yield what lies outside the tree: events without a leaf, tiles and rows of commits that it does not have."""

@@ -3,11 +3,15 @@
 A value that is disclosed must give its commitment, ``H(salt || JCS(value))``, and be canonical
 JSON itself. In a bundle the commitment must stand in an event as well: a value that no event
 speaks of says nothing. What was erased, or left out, is not there and cannot be checked.
+
+A ledger has some for each commit, so they are read one by one; of many that are wrong the first are
+named and the others counted.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from hashlib import sha256
+from itertools import chain
 
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_source import StoredDisclosure
@@ -16,25 +20,42 @@ from ledger.domain.canonical import NotCanonicalError, parse_canonical
 from ledger.domain.imported import with_carried
 
 _COMMITMENT = re.compile(rb'"[a-z_]+_commit":"([0-9a-f]{64})"')
+_NAMED = 20
 _NONE = "no personal value was there to be compared with its commitment"
 
 
 def read_disclosures(
-    report: AuditReport, stored: Sequence[StoredDisclosure], leaves: Iterable[bytes] | None
+    report: AuditReport, stored: Iterable[StoredDisclosure], leaves: Iterable[bytes] | None
 ) -> AuditReport:
     """Return *report* with what is wrong with the *stored* values; each must be spoken of in *leaves*, where given."""
-    if not stored:
+    rows = iter(stored)
+    first = next(rows, None)
+    if first is None:
         return replace(report, limits=(*report.limits, _NONE))
-    faults = {row.commitment: fault for row in stored if (fault := _fault(row)) is not None}
-    if not faults and leaves is not None:
-        faults = dict.fromkeys(_unspoken(stored, leaves), "no event speaks of it")
-    if not faults:
+    unspoken: set[str] = set()
+    faults: list[Finding] = []
+    wrong = 0
+    for row in chain((first,), rows):
+        fault = _fault(row)
+        if fault is not None:
+            wrong += 1
+            faults += [_finding(row.commitment, fault)] if wrong <= _NAMED else []
+        elif leaves is not None:
+            unspoken.add(row.commitment)
+    if not wrong and unspoken and leaves is not None:
+        _leave_unspoken(unspoken, leaves)
+        wrong = len(unspoken)
+        faults = [_finding(commitment, "no event speaks of it") for commitment in sorted(unspoken)[:_NAMED]]
+    if not wrong:
         return report
-    found = (
-        Finding(Level.MEANING, Verdict.FAILED, f"the personal value of commitment {commitment}", what)
-        for commitment, what in faults.items()
-    )
-    return replace(report, findings=(*report.findings, *found), holding=report.holding - {Level.MEANING})
+    if wrong > _NAMED:
+        what = f"{wrong - _NAMED} more of them are wrong, too"
+        faults.append(Finding(Level.MEANING, Verdict.FAILED, "the personal values", what))
+    return replace(report, findings=(*report.findings, *faults), holding=report.holding - {Level.MEANING})
+
+
+def _finding(commitment: str, what: str) -> Finding:
+    return Finding(Level.MEANING, Verdict.FAILED, f"the personal value of commitment {commitment}", what)
 
 
 def _fault(row: StoredDisclosure) -> str | None:
@@ -52,6 +73,8 @@ def _is_canonical(value: bytes) -> bool:
         return False
 
 
-def _unspoken(stored: Sequence[StoredDisclosure], leaves: Iterable[bytes]) -> Iterator[str]:
-    spoken = {name.decode() for leaf in leaves for each in with_carried(leaf) for name in _COMMITMENT.findall(each)}
-    return (row.commitment for row in stored if row.commitment not in spoken)
+def _leave_unspoken(commitments: set[str], leaves: Iterable[bytes]) -> None:
+    """Take away those of *commitments* that *leaves* speak of."""
+    for leaf in leaves:
+        for each in with_carried(leaf):
+            commitments.difference_update(name.decode() for name in _COMMITMENT.findall(each))

@@ -95,14 +95,14 @@ def verify_sample(source: SampleSource, *, trust: Trust, level: Level | None = N
         return report
     report = _without_meaning(report, asked=level is Level.MEANING)
     leaves = (sample.leaf for sample in source.samples()) if Level.TREE in report.holding else None
-    return read_disclosures(report, tuple(source.disclosures()), leaves)
+    return read_disclosures(report, source.disclosures(), leaves)
 
 
 def _with_disclosures(report: AuditReport, source: LogSource) -> AuditReport:
     # A ledger keeps what every command told it; and an incremental audit did not read the earlier events.
     whole = Level.TREE in report.holding and not source.nature.commits and not report.first
     leaves = (state for _, state in _events(source, report.size)) if whole else None
-    return read_disclosures(report, tuple(source.disclosures()), leaves)
+    return read_disclosures(report, source.disclosures(), leaves)
 
 
 def _without_meaning(report: AuditReport, *, asked: bool) -> AuditReport:

@@ -1,6 +1,7 @@
 """Personal values that are disclosed must be those that were committed to (evidence.md 1.5 and 6.1, level 5)."""
 
 import json
+import tracemalloc
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -131,3 +132,29 @@ def test_a_value_that_is_no_bytes_or_no_text_is_not_exported(
 
     with pytest.raises(RecordDiffersError):
         export(ledger, tmp_path / "bundle", disclose=True)
+
+
+def test_many_values_take_no_more_memory_than_a_few_and_of_many_wrong_ones_twenty_are_named(ledger: Case) -> None:
+    """PRODUCT section 13: each commit of a million events may have kept a name, a terminal and an address."""
+    few = peak_of(ledger)
+    values = [(sha256(SALT + value).hexdigest(), SALT, value) for value in (b'"%d"' % n for n in range(10_000))]
+    alter(ledger.database, *((ROW, row) for row in values))
+    many = peak_of(ledger)
+
+    alter(ledger.database, """UPDATE disclosure SET value = CAST('"forged"' AS BLOB)""")
+    report = ledger.verify()
+
+    assert many - few < 500_000  # bytes; they were five million
+    wrong = [finding for finding in report.findings if finding.verdict is Verdict.FAILED]
+    assert len(wrong) == 21
+    assert str(wrong[-1]) == "the personal values: 9980 more of them are wrong, too"
+
+
+def peak_of(case: Case) -> int:
+    case.verify()  # what is loaded once is loaded
+    tracemalloc.start()
+    try:
+        assert case.verify().verdict is Verdict.VERIFIED
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
