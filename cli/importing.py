@@ -16,7 +16,7 @@ from cli.options import LeaveOptions
 from cli.outside import held_outside
 from cli.plain_text import plain
 from cli.session import Session
-from cli.verifying import TrustInsideError, TwoTrustsError, UnreadablePolicyError
+from cli.verifying import TrustInsideError, TwoTrustsError, read_policy
 from ledger.application.import_original import Original
 from ledger.application.importing import ContextOf, Import, Imported
 from ledger.dataclass import dataclass
@@ -24,7 +24,6 @@ from ledger.domain.ledger_events import ImportForm
 from ledger.domain.records import Context
 from ledger.errors import LedgerError, UsageError
 from ledger.tlog.policy import Log, Policy
-from ledger.tlog.policy_file import parse_policy
 from ledger.tlog.vkey import Vkey
 
 SCHEMA = "release-ledger/import/1"
@@ -148,7 +147,4 @@ def _policy(asked: Asked) -> Policy | None:
         return Policy((Log(Vkey.parse(asked.vkey)),), (), (), None)
     if asked.policy is None:
         return None
-    try:
-        return parse_policy(Path(asked.policy).read_bytes())
-    except OSError as exc:
-        raise UnreadablePolicyError(asked.policy, exc) from exc
+    return read_policy(asked.policy)

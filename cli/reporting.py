@@ -20,7 +20,7 @@ from cli.report.bundle_record import key_in_bundle, record_of_bundle
 from cli.report.model import Origin, Report, Wanted, gather
 from cli.report.page import page
 from cli.session import Session
-from cli.verifying import VerifyFailedError
+from cli.verifying import VerifyFailedError, record_named
 from ledger.application.audit_report import Verdict
 from ledger.dataclass import dataclass
 from ledger.errors import UsageError
@@ -76,7 +76,7 @@ def report_asked(asked: AskedReport, *, wanted: FilterOptions, session: Session)
         origin = _origin("the ledger", given, desk.vkey(), "the ledger's own")
         report = _of_ledger(asked, wanted, session, origin)
     else:
-        bundle = Path(asked.bundle)
+        bundle = record_named(asked.bundle)
         origin = _origin("an evidence bundle", given, _stated_key(bundle), "as the bundle states it")
         _verify(bundle, origin.vkey, session)
         report = _of_bundle(bundle, asked, wanted, session, origin)

@@ -18,7 +18,7 @@ from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError, EvidenceError, UsageError
 from ledger.tlog.policy import Log, Policy
-from ledger.tlog.policy_file import parse_policy
+from ledger.tlog.policy_file import MAX_POLICY, parse_policy
 from ledger.tlog.vkey import Vkey
 
 SCHEMA = "release-ledger/verify/1"
@@ -59,6 +59,17 @@ class TwoTrustsError(UsageError):
     def __init__(self) -> None:
         super().__init__(
             "--vkey and --policy are both given", fact="a policy names its keys itself", hint="leave one of them away"
+        )
+
+
+class UnnamedRecordError(UsageError):
+    """An empty text stands where a record is named."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "'' names no record",
+            fact="it is empty, as a variable is that was never set; the current folder is `.`",
+            hint="name a bundle, a folder of tiles or a ledger",
         )
 
 
@@ -103,7 +114,7 @@ def verify_asked(asked: Asked, session: Session) -> int:
     Raises: VerifyFailedError, VerifyUndecidedError; TrustInsideError; what opening the record raises.
     """
     own = asked.bundle is None
-    path = session.settings.ledger.value if asked.bundle is None else Path(asked.bundle)
+    path = session.settings.ledger.value if asked.bundle is None else record_named(asked.bundle)
     _check_outside(asked, path)
     policy = _policy(asked, path, own=own)
     state = bootstrap.auditor_state(Path(asked.state)) if asked.state else None
@@ -135,6 +146,29 @@ def verify_asked(asked: Asked, session: Session) -> int:
         if _moves_memory(report, known=known):
             state.keep(report.note)
     return 0
+
+
+def record_named(text: str) -> Path:
+    """Return the place that *text* names.
+
+    Raises: UnnamedRecordError, since an empty path is the current folder to the library.
+    """
+    if not text:
+        raise UnnamedRecordError
+    return Path(text)
+
+
+def read_policy(path: str) -> Policy:
+    """Return the policy in the file *path*; of a larger one than a policy can be no more is read.
+
+    Raises: UnreadablePolicyError, PolicyError.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_POLICY + 1)
+    except OSError as exc:
+        raise UnreadablePolicyError(path, exc) from exc
+    return parse_policy(data)
 
 
 def _moves_memory(report: AuditReport, *, known: bool) -> bool:
@@ -169,10 +203,7 @@ def _policy(asked: Asked, path: Path, *, own: bool) -> Policy | None:
         return Policy((Log(Vkey.parse(asked.vkey)),), (), (), None)
     if asked.policy is None:
         return bootstrap.own_policy(path) if own else None
-    try:
-        return parse_policy(Path(asked.policy).read_bytes())
-    except OSError as exc:
-        raise UnreadablePolicyError(asked.policy, exc) from exc
+    return read_policy(asked.policy)
 
 
 def _text(report: AuditReport, *, own: bool) -> str:

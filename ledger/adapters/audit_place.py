@@ -30,7 +30,7 @@ from ledger.application.verification import verify_log, verify_sample
 from ledger.dataclass import dataclass, field, replace
 from ledger.errors import UsageError
 from ledger.tlog.notation import FormatError
-from ledger.tlog.note import Note
+from ledger.tlog.note import MAX_NOTE, Note
 from ledger.tlog.policy import Log, Policy
 from ledger.tlog.policy_file import parse_policy
 from ledger.tlog.vkey import Vkey
@@ -164,7 +164,8 @@ def read_note(path: Path) -> HeldNote:
     Raises: PartMissingError.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_NOTE + 1)
         Note.parse(data)
     except (OSError, FormatError) as exc:
         raise PartMissingError(str(path), fact=f"it is no checkpoint: {exc}") from exc

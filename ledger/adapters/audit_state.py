@@ -17,6 +17,7 @@ from ledger.application.audit_trust import read_unsigned
 from ledger.dataclass import dataclass
 from ledger.tlog.notation import FormatError, parse_base64, print_base64, split_lines
 
+_MOST = 64 * 1024 * 1024
 _MAGIC = b"release-ledger-auditor-state 1"
 
 
@@ -48,7 +49,11 @@ def read_state(path: Path) -> AuditState:
     Raises: PartMissingError where it cannot be read, since a lost memory must not pass unseen.
     """
     try:
-        lines = split_lines(path.read_bytes())
+        with path.open("rb") as file:
+            data = file.read(_MOST + 1)
+        if len(data) > _MOST:
+            raise PartMissingError(str(path), fact=f"it is larger than {_MOST} bytes")
+        lines = split_lines(data)
         if lines[:1] != (_MAGIC,):
             raise PartMissingError(str(path), fact="it is no state file of an auditor")
         notes = [parse_base64(line) for line in lines[1:]]
