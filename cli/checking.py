@@ -112,12 +112,18 @@ def _sight(node: NodeReleases, session: Session) -> Sight:
     try:
         disk, found = bootstrap.host_sight().look_under(Path(node.root), lambda: handler_of(node, session).observe())
     except OSError as exc:
-        return Sight(seen=None, unseen="its root cannot be read", no_disk=f"{node.root}: {exc.strerror or exc}")
+        return _no_sight(f"{node.root}: {exc.strerror or exc}")
+    except LedgerError as exc:
+        return _no_sight(f"{exc}: {exc.fact}")
     if isinstance(found, Observation):
         return Sight(seen=found, disk=disk)
     down = isinstance(found, NodeDownError | NodeUnusableError) or found.code != LedgerError.code
     words = f"{found}: {found.fact}" if found.fact else str(found)
     return Sight(seen=None, unseen=words, unseen_hint=found.hint, down=down and disk.holder is None, disk=disk)
+
+
+def _no_sight(why: str) -> Sight:
+    return Sight(seen=None, unseen="its root cannot be read", no_disk=why)
 
 
 def _of_ledger(known: _Record, session: Session) -> Iterator[Point]:

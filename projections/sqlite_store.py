@@ -332,4 +332,4 @@ def _hand_to_owner(descriptor: int, folder: os.stat_result) -> None:
     # A second name may be that of a file which the owner of the folder must not get.
     if os.geteuid() == 0 and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
         # Else root's look at a user's ledger would leave a file that its owner cannot use.
-        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+        os.chown(descriptor, folder.st_uid, folder.st_gid)

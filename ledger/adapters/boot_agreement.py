@@ -14,6 +14,7 @@ from ledger.adapters import durable
 from ledger.adapters.boot_scripts import mixed_scripts, other_scripts
 from ledger.adapters.emqx_vars import rel_vsns
 from ledger.adapters.installation import SAVED, BootFileError, Installation
+from ledger.adapters.plain_file import read_file
 from ledger.adapters.releases_file import ReleaseEntry
 from ledger.dataclass import replace
 from ledger.domain.status import ReleaseStatus
@@ -95,7 +96,7 @@ def full_table(files: Installation, memory: tuple[ReleaseEntry, ...], vsn: str) 
 def keep(files: Installation, path: Path) -> None:
     """Keep what is to be replaced, sound or not, under a name that its content gives.
 
-    Raises: WriteFailedError.
+    Raises: WriteFailedError, FileNotReadError.
     """
     folder = files.releases / BEFORE_RECOVERY
     if path.is_dir() and not path.is_symlink():  # nothing can be written over a folder, so it makes way
@@ -104,7 +105,7 @@ def keep(files: Installation, path: Path) -> None:
         durable.rename(path, folder / f"{path.name}.folder{taken + 1}")
     elif path.is_file() and not path.is_symlink():
         durable.make_folder(folder, mode=0o755)
-        digest = sha256(path.read_bytes()).hexdigest()[:_DIGITS]
+        digest = sha256(read_file(path)).hexdigest()[:_DIGITS]
         durable.copy_file(path, folder / f"{path.name}.{digest}")
 
 

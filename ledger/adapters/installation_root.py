@@ -6,6 +6,7 @@ from pathlib import Path
 from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.otp_check import RelupFileError, read_relup
 from ledger.adapters.package_files import content_problems, find_packages, inspect_package, missing_libs
+from ledger.adapters.plain_file import unreadable
 from ledger.adapters.release_parts import parts_needed
 from ledger.dataclass import replace
 from ledger.domain.package_facts import PackageFacts, PackageForm, PackageNotFoundError, SeveralPackagesError
@@ -49,7 +50,10 @@ class InstallationRoot:
         return str(Path(package.path).relative_to(self._root))
 
     def missing_parts(self, vsn: str) -> tuple[str, ...]:
-        """Return the parts of a known release that are not there, relative to the root."""
+        """Return the parts of a known release that are not there, relative to the root.
+
+        Raises: FileNotReadError.
+        """
         try:
             entries = self._files.read_releases()
         except BootFileError:
@@ -57,7 +61,8 @@ class InstallationRoot:
         entry = next((entry for entry in entries if entry.vsn == vsn), None)
         if entry is None:
             return ()
-        return tuple(part for part in parts_needed(entry) if not (self._root / part).exists())
+        with unreadable(self._root):
+            return tuple(part for part in parts_needed(entry) if not (self._root / part).exists())
 
     def relup(self, vsn: str) -> Relup | str | None:
         """Return the relup of a release on disk, the fault of one that cannot be read, None without a file."""
@@ -70,22 +75,29 @@ class InstallationRoot:
         """Return the number of the user to whom ``releases/`` belongs, the user of the node.
 
         Not the name: reasons are recorded, and a login name could never be erased there (RULINGS 5).
+        Raises: FileNotReadError.
         """
-        return str((self._root / "releases").stat().st_uid)
+        return str(self._owner())
 
     def foreign_paths(self) -> tuple[str, ...]:
         """Return what another user owns, or this process cannot write, among what a change writes.
 
         The node must be able to delete later what lies here, so its owner counts also where
         root could write (otp.md section 6.6).
+        Raises: FileNotReadError.
         """
-        uid = (self._root / "releases").stat().st_uid
-        return tuple(path for path in self._written() if self._is_foreign(self._root / path, uid))
+        uid = self._owner()
+        with unreadable(self._root):
+            return tuple(path for path in self._written() if self._is_foreign(self._root / path, uid))
 
     def free_bytes(self) -> int:
         """Return the free space under the root for the user who writes."""
         found = os.statvfs(self._root)
         return found.f_bavail * found.f_frsize
+
+    def _owner(self) -> int:
+        with unreadable(self._root):
+            return (self._root / "releases").stat().st_uid
 
     def _written(self) -> list[str]:
         written = [path for path in (*_WRITTEN, *_BOOT_FILES) if os.path.lexists(self._root / path)]

@@ -55,7 +55,7 @@ def _share_file(path: Path, gid: int) -> None:
     try:
         found = os.fstat(descriptor)
         if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
-            os.fchown(descriptor, -1, gid)
+            os.chown(descriptor, -1, gid)
             os.fchmod(descriptor, FILE_MODE)
     finally:
         os.close(descriptor)

@@ -13,6 +13,7 @@ from pathlib import Path
 from ledger.adapters import durable
 from ledger.adapters.installation import Installation
 from ledger.adapters.package_files import inspect_package
+from ledger.adapters.plain_file import unreadable
 from ledger.adapters.set_aside import ASIDE, left_overs, make_place, move_aside
 from ledger.application.ports import LeftOver
 from ledger.domain.version import VSN_PATTERN, Vsn
@@ -38,9 +39,13 @@ class RootLeftOvers:
         self._root = root
 
     def find(self, known: frozenset[str]) -> tuple[LeftOver, ...]:
-        """Return what no release of *known* needs, nor one that the saved table lists: that was lost (otp.md 6.3)."""
+        """Return what no release of *known* needs, nor one that the saved table lists: that was lost (otp.md 6.3).
+
+        Raises: FileNotReadError.
+        """
         known |= {entry.vsn for entry in Installation(self._root).saved_releases() or ()}
-        return (*self._in_releases(known), *self._temporary(), *self._unrecorded())
+        with unreadable(self._root):
+            return (*self._in_releases(known), *self._temporary(), *self._unrecorded())
 
     def clear(self, left_over: LeftOver, *, attempt: str) -> str:
         """Remove what is ours, set the rest aside under *attempt*; return what was done.

@@ -7,6 +7,7 @@ a link where the caller does not follow links.
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,6 +31,16 @@ class FileNotReadError(UsageError):
     def __init__(self, path: Path, problem: Problem, detail: str) -> None:
         super().__init__(f"{path} is {problem}", fact=detail, hint="run the command as root or as the node's user")
         self.path, self.problem, self.detail = path, problem, detail
+
+
+@contextmanager
+def unreadable(place: Path) -> Iterator[None]:
+    """Tell as a ``FileNotReadError`` what the system refuses in this block, which looks into *place*."""
+    try:
+        yield
+    except OSError as exc:
+        path = place if exc.filename is None else Path(os.fsdecode(exc.filename))
+        raise FileNotReadError(path, Problem.UNREADABLE, exc.strerror or str(exc)) from exc
 
 
 def read_file(path: Path, *, first: int | None = None, follow: bool = True, settled: bool = False) -> bytes:

@@ -57,7 +57,7 @@ class UnreadablePackageError(UsageError):
 def look_under(root: Path, observe: Callable[[], Observation]) -> tuple[Disk, Observation | LedgerError]:
     """Return what lies under *root*, and what *observe* gives under the lock, or why it gives nothing.
 
-    Raises: OSError where the root cannot be read.
+    Raises: OSError, FileNotReadError where the root cannot be read.
     """
     files = InstallationRoot(root)
     holder = None
