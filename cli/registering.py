@@ -183,8 +183,9 @@ def _lines(done: _Done) -> Iterator[str]:
     recorded = "registered already" if done.registration.event is None else f"event {done.registration.event}"
     yield f"Node: {node.node}{rehearsal} ({recorded})"
     yield f"Running: {node.tables.running or 'not known'}"
+    how = "" if done.registration.event is not None else "`unregister`, then `register` with "
     for name, option in STATED_WITH.items():
-        unknown = f"not known, so it is not checked; {option} states it"
+        unknown = f"not known, so it is not checked; {how}{option} states it"
         yield f"{_TITLES[name]}: {getattr(node.facts, name) or unknown}"
 
 
@@ -195,7 +196,8 @@ def _warn(done: _Done, session: Session) -> None:
     late = [name for name, value in done.stated.to_record().items() if recorded.get(name) != value]
     if done.registration.event is None and late:
         session.terminal.warn(
-            f"not taken: {', '.join(late)}; what an installation is was recorded when it was registered"
+            f"not taken: {', '.join(late)}; what an installation is was recorded when it was registered: "
+            "`release-ledger unregister`, then `release-ledger register` states it anew"
         )
 
 

@@ -151,7 +151,7 @@ def _usage(exc: typer.TyperException) -> CommandLineError:
     context = getattr(exc, "ctx", None)
     usage = context.get_usage() if context is not None else f"Usage: {PROGRAM} COMMAND"
     command = context.command_path if context is not None else PROGRAM
-    return CommandLineError(exc.format_message(), usage=usage, command=command)
+    return CommandLineError(" ".join(exc.format_message().split()), usage=usage, command=command)
 
 
 def _asks_for_json(line: Sequence[str]) -> bool:

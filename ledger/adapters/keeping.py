@@ -1,6 +1,7 @@
 """How a ledger is kept on its host: its key, its tip guard, the group that may read it. Nothing is changed."""
 
 import grp
+import os
 from pathlib import Path
 
 from ledger.adapters.anchors.alarm_file import standing_alarms
@@ -18,7 +19,7 @@ _SHARED_FOLDER, _SHARED_FILE = 0o050, 0o040
 def keeping_of(folder: Path, *, stored: int, newest: bytes | None, group: str | None) -> Keeping:
     """Return how the ledger in *folder*, of *stored* events with the *newest* note, is kept."""
     places = places_at(folder)
-    keeping = Keeping(key="", stored=stored)
+    keeping = Keeping(key="", stored=stored, free_bytes=None if places.address else _free_bytes(places.path))
     try:
         key = places.read_key()
         keeping = replace(keeping, key=f"{places.key_file}, of {key.origin}")
@@ -38,6 +39,12 @@ def keeping_of(folder: Path, *, stored: int, newest: bytes | None, group: str | 
     if group is None:
         return keeping
     return replace(keeping, group=group, group_fault=group_fault(places, group))
+
+
+def _free_bytes(folder: Path) -> int:
+    """Return what this user may still write there."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize
 
 
 def group_fault(places: LedgerFolder, group: str) -> str:

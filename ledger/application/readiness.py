@@ -19,6 +19,7 @@ from ledger.domain.tables import Tables
 from ledger.domain.vendor_scripts import WIPING, wipes_releases
 from ledger.domain.version import Vsn
 
+_LEDGER_BYTES = 16 * 1024 * 1024
 _SHOWN = 5
 _RECORD = "`release-ledger check --record` records it; the next change does too"
 
@@ -80,7 +81,8 @@ class Clocks:
 class Keeping:
     """How the ledger is kept: its key, its tip guard, who else holds it; a *fault* is what stands against it.
 
-    *others_wrote*: what lies past the guard is by other hosts, and continues what it holds.
+    *others_wrote*: what lies past the guard is by other hosts, and continues what it holds. *free_bytes* are
+    those of the file system of a ledger in a folder.
     """
 
     key: str
@@ -96,6 +98,7 @@ class Keeping:
     group: str = ""
     group_fault: str = ""
     alarms: tuple[StandingAlarm, ...] = field(default=())
+    free_bytes: int | None = None
 
 
 def installation_points(node: NodeReleases, sight: Sight) -> Iterator[Point]:
@@ -119,6 +122,8 @@ def ledger_points(keeping: Keeping, clocks: Clocks) -> Iterator[Point]:
     yield Point("synced", clocks.reading.synced, *_synced(clocks.reading.synced))
     hint = "run as the user who owns the ledger, or put its key back; without it nothing can be recorded"
     yield Point("key", keeping.key_fault or keeping.key, _bad(keeping.key_fault), hint if keeping.key_fault else "")
+    if keeping.free_bytes is not None:
+        yield _ledger_space(keeping.free_bytes)
     yield _guard(keeping)
     yield _anchors(keeping)
     for alarm in keeping.alarms:
@@ -196,6 +201,13 @@ def _disk_points(disk: Disk) -> Iterator[Point]:
     value = f"{disk.free_bytes} bytes free, the largest package has {disk.largest_package}"
     yield Point("space", value, *((Verdict.WARN, "free space before the next unpacking") if tight else ()))
     yield _script(disk.script)
+
+
+def _ledger_space(free_bytes: int) -> Point:
+    value = f"{free_bytes} bytes free for the ledger"
+    if free_bytes < _LEDGER_BYTES:
+        return Point("ledger space", value, Verdict.WARN, "free space there: what cannot be recorded is not done")
+    return Point("ledger space", value)
 
 
 def _script(script: str | None) -> Point:

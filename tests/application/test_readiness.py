@@ -120,6 +120,8 @@ def test_a_ledger_that_others_hold_is_in_order() -> None:
         (replace(KEEPING, guard_fault="it holds another tree"), "tip guard", Verdict.FAULT),
         (replace(KEEPING, held=5), "held outside", Verdict.WARN),
         (replace(KEEPING, holders=()), "held outside", Verdict.WARN),
+        (replace(KEEPING, free_bytes=16 * 1024 * 1024 - 1), "ledger space", Verdict.WARN),
+        (replace(KEEPING, free_bytes=16 * 1024 * 1024), "ledger space", Verdict.OK),
         (replace(KEEPING, held_fault="another root"), "held outside", Verdict.FAULT),
         (replace(KEEPING, group="audit"), "group", Verdict.OK),
         (replace(KEEPING, group="audit", group_fault="not readable"), "group", Verdict.WARN),

@@ -133,6 +133,12 @@ def test_a_usage_error_exits_1_and_changes_nothing(lab: Lab, arguments: tuple[st
     assert lab.rows() == before
 
 
+def test_a_usage_error_is_one_line_whatever_the_parser_wrote(lab: Lab) -> None:
+    answer = lab.run("completion")
+
+    assert answer.err.startswith("error: Missing argument 'SHELL'. Choose from: bash, zsh\n  Usage: ")
+
+
 @pytest.mark.parametrize("arguments", [arguments for arguments in USAGE_ERRORS if arguments])
 def test_a_usage_error_is_json_where_json_is_asked_for(lab: Lab, arguments: tuple[str, ...]) -> None:
     answer = lab.run("--json", *arguments)

@@ -251,3 +251,5 @@ def test_stated_facts_are_recorded_once(bare: Lab) -> None:
 
     assert (again.code, again.out.count("not known")) == (0, 2)
     assert "not taken: edition, os" in again.err
+    assert "`release-ledger unregister`, then `release-ledger register`" in again.err
+    assert "checked; `unregister`, then `register` with --edition ce|ee states it\n" in again.out
