@@ -4,7 +4,7 @@ A request is a line ``old <size>``, 0 to 63 lines with the hashes of a consisten
 empty line and the checkpoint. The witness checks in this order:
 
 ====== ==========================================================================================
-400    malformed request (``AddCheckpoint.parse`` raises)
+400    malformed request (``AddCheckpoint.parse`` raises); at last, a note without room for a cosignature
 404    the origin is not known
 403    no line by a key trusted for the origin, or such a line does not verify
 400    the old size is larger than the checkpoint's
@@ -32,7 +32,7 @@ from ledger.tlog.notation import (
     require_hash,
     shown,
 )
-from ledger.tlog.note import Note, Signature, SignatureError, Signer, Verifier
+from ledger.tlog.note import MAX_NOTE, Note, Signature, SignatureError, Signer, Verifier
 
 MAX_HASHES = 63
 SIZE_TYPE = "text/x.tlog.size"
@@ -145,7 +145,10 @@ def _find_fork(request: AddCheckpoint, *, checkpoint: Checkpoint, last: Checkpoi
 def _cosign(opened: OpenedCheckpoint, *, signers: Sequence[Signer]) -> Decision:
     own = tuple(Signature(key.name, key.key_id, key.sign(opened.text)) for key in signers)
     body = b"".join(line.encode() for line in own)
-    return Decision(200, body, store=Note(opened.text, opened.log_signatures + own).encode())
+    store = Note(opened.text, opened.log_signatures + own).encode()
+    if len(store) > MAX_NOTE:  # it could not be read again, and nothing could follow it
+        return _refuse(400, "the checkpoint leaves no room for a cosignature")
+    return Decision(200, body, store=store)
 
 
 def _refuse(status: int, reason: str) -> Decision:

@@ -10,7 +10,7 @@ from ledger.errors import LedgerError
 from ledger.tlog.checkpoint import Checkpoint, open_checkpoint
 from ledger.tlog.merkle import EMPTY_ROOT
 from ledger.tlog.notation import MAX_DECIMAL, FormatError, HashLengthError
-from ledger.tlog.note import Signature, add_signatures, sign_note
+from ledger.tlog.note import MAX_NOTE, Note, Signature, add_signatures, sign_note
 from ledger.tlog.tiled_tree import TiledTree
 from ledger.tlog.witness import SIZE_TYPE, AddCheckpoint, Decision, WitnessRequestError, decide_add_checkpoint
 from ledger.tlog.witness_reply import (
@@ -145,6 +145,19 @@ def test_lines_of_strangers_are_not_stored() -> None:
     done = decide(AddCheckpoint(0, (), note))
 
     assert done.store == note_at(3) + done.body
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_a_note_without_room_for_a_cosignature_is_not_stored(spare: int) -> None:
+    """What cannot be read again would be taken for damage, and the witness would cosign nothing more of that log."""
+    line = len(decide(request_to(3, old=0), last=None).body)
+    extension = MAX_NOTE - len(note_at(3)) - line - spare
+    text = replace(checkpoint_at(3), extensions=("x" * extension,)).encode()
+
+    done = decide(AddCheckpoint(0, (), sign_note(text, signers=[LOG])), last=None)
+
+    assert (done.status, done.store is None) == ((200, False) if spare else (400, True))
+    assert done.store is None or Note.parse(done.store).text == text
 
 
 def test_an_unknown_origin_is_404_before_anything_else() -> None:
