@@ -6,13 +6,13 @@ fetched from a cursor of the server, some thousand rows at a time: memory stays 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count, groupby, zip_longest
 from typing import Any
 
 import psycopg
 
-from ledger.adapters.postgres_errors import ConnectionLostError, error_of, translated
+from ledger.adapters.postgres_errors import ConnectionLostError, ServerLostError, error_of, translated
 from ledger.adapters.postgres_schema import REFUSAL, TABLES, rail_of
 from ledger.adapters.postgres_server import Connection, reached
 from ledger.application.audit_source import (
@@ -179,14 +179,22 @@ class PostgresSource:
     def _stream(self, statement: str, *parameters: int) -> Iterator[Any]:
         name = f"rows_{next(self._cursors)}"
         try:
-            with self._connection.cursor(name) as cursor:
+            cursor = self._connection.cursor(name)
+            try:
                 cursor.itersize = _AT_ONCE
                 yield from cursor.execute(statement, parameters or None)
+            finally:
+                with suppress(psycopg.Error):  # of a connection that broke: why it did is told
+                    cursor.close()
         except psycopg.Error as exc:
             raise self._missing(exc) from exc
 
     def _missing(self, exc: psycopg.Error) -> PartMissingError:
-        return PartMissingError(self._address, fact=f"the server says: {error_of(self._address, exc).fact}")
+        error = error_of(self._address, exc)
+        if isinstance(error, ServerLostError):
+            again = "see that the server runs, and verify again: nothing was decided"
+            return PartMissingError(self._address, fact=f"the connection broke: {error.fact}", hint=again)
+        return PartMissingError(self._address, fact=f"the server says: {error.fact}")
 
 
 @contextmanager

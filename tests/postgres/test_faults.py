@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ledger.adapters.audit_postgres import open_served
 from ledger.adapters.postgres_errors import ServerLostError
 from ledger.adapters.postgres_server import create_ledger
+from ledger.application.audit_source import PartMissingError
 from ledger.dataclass import replace
 from ledger.errors import LedgerError
 from ledger.tlog.merkle import hash_leaf
@@ -98,6 +100,22 @@ def test_a_server_that_stays_away_is_said_and_nothing_is_half_recorded(host: Hos
             server.start()
 
     assert require_whole(host) == []
+
+
+def test_a_check_whose_server_went_away_is_undecided_and_says_why(host: Host, server: Server) -> None:
+    record(host, 1)
+    with open_served(host.address) as source:
+        notes = source.checkpoints(-1)
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname IS NOT NULL AND pid <> pg_backend_pid()"
+        )
+        with pytest.raises(PartMissingError) as caught:
+            list(notes)
+
+    assert caught.value.fact.startswith("the connection broke: ")
+    assert "the connection is closed" not in caught.value.fact
+    assert "verify again" in caught.value.hint
 
 
 @pytest.fixture
