@@ -18,6 +18,8 @@ from cli.declared import Option
 from cli.groups import REQUIRED, Command, Parameter, every_parameter_of, gathered, groups_of, parameters_in
 from cli.options import Everywhere
 
+_MOST_DIGITS = 18  # Python refuses numbers of some thousand
+
 
 class Called(NamedTuple):
     """A command with its arguments, and the options of every command, wherever they stood."""
@@ -100,7 +102,7 @@ def _value(parameter: Parameter, kind: Any, text: str) -> Any:  # noqa: ANN401 #
         return True
     if kind is str:
         value: Any = text
-    elif kind is int and text.isascii() and text.isdecimal():
+    elif kind is int and text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
         value = int(text)
     elif kind is float and text.isascii() and text.replace(".", "", 1).isdecimal():
         value = float(text)

@@ -119,6 +119,7 @@ def test_the_example_of_every_command_is_read_straight(example: str) -> None:
         ("upgrade", "4.4.16", "--wait", "86401"),
         ("upgrade", "4.4.16", "--allow", "everything"),
         ("log", "-n20"),
+        ("log", "-n", "1" * 5000),
         ("nonsense", "versions"),
         ("witness",),
         ("witness", "--json", "list"),
