@@ -6,6 +6,8 @@ reply is base64 of ``term_to_binary/1``, since ``erl_call``'s own printer does n
 expression raises comes back as its class and the name of its reason: values stay on the node.
 
 The node works an expression off to its end, whatever becomes of ``erl_call`` or of this process.
+It may then send the reply to the next ``erl_call``: a name that the node gave (``-R``) is given
+again, and a C node does not look for whom a reply is. So each reply carries the number of its call.
 As root, ``erl_call`` runs as the owner of the installation, to whom the program belongs. A private
 HOME that a killed command left is removed by the next call.
 """
@@ -35,10 +37,10 @@ _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 # the folder made in it is priva
 _REPLY = b"{ok, {reply, ["
 _STRINGS = re.compile(rb'"([^"]*)"')
 _WRAPPED = """\
-RL_R = (try {{ok, (fun() -> {expression} end)()}} catch RL_C:RL_E -> {{raised, RL_C,
+RL_R = {{{call}, try {{ok, (fun() -> {expression} end)()}} catch RL_C:RL_E -> {{raised, RL_C,
   case RL_E of RL_A when is_atom(RL_A) -> RL_A;
     RL_T when is_tuple(RL_T), tuple_size(RL_T) > 0, is_atom(element(1, RL_T)) -> element(1, RL_T);
-    _ -> other end}} end),
+    _ -> other end}} end}},
 RL_F = fun RL_G(<<RL_X:60000/binary, RL_Y/binary>>) -> [binary_to_list(RL_X) | RL_G(RL_Y)];
   RL_G(RL_X) -> [binary_to_list(RL_X)] end,
 {{reply, RL_F(base64:encode(term_to_binary(RL_R)))}}.
@@ -51,10 +53,11 @@ class CallFault(StrEnum):
     UNREACHED = "the node did not accept the connection"
     CUT = "the connection was cut while the node worked"
     TIMED_OUT = "the node did not reply in time"
+    MIXED_UP = "the reply to an earlier call came instead"
 
 
 class CallFailedError(FailedError):
-    """No reply came; with CUT and TIMED_OUT the node may have done what it was asked for."""
+    """No reply came; but for UNREACHED the node may have done what it was asked for, or be at it."""
 
     def __init__(self, fault: CallFault, *, seconds: int) -> None:
         super().__init__(
@@ -153,11 +156,19 @@ class ErlCall:
 
         Raises: CallFailedError; RaisedError; ExpressionError; ExternalTermError; ErlCallMissingError; CookieHomeError.
         """
+        number = int.from_bytes(os.urandom(7), "big")
+        text = _WRAPPED.format(expression=expression, call=number)
         with _private_home(self._cookie, self._runner) as home:
-            code, out, errors = self._run(_WRAPPED.format(expression=expression), home, seconds, waiting)
+            code, out, errors = self._run(text, home, seconds, waiting)
         if code != 0:
             raise _failure(code, errors, seconds=seconds)
-        return _reply(out)
+        match _reply(out):
+            case (int(call), answer) if call == number:
+                return _value(answer)
+            case (int(), _):
+                raise CallFailedError(CallFault.MIXED_UP, seconds=seconds)
+            case _:
+                raise ExpressionError("the reply is none of ours")
 
     def _run(self, text: str, home: Path, seconds: int, waiting: Callable[[], None] | None) -> tuple[int, bytes, bytes]:
         arguments = [str(self._program), "-address", str(self._address), "-R", "-timeout", str(seconds), "-e"]
@@ -285,15 +296,22 @@ def _failure(code: int, errors: bytes, *, seconds: int) -> FailedError:
 def _reply(out: bytes) -> Term:
     """Return the term that a reply holds.
 
-    Raises: RaisedError; ExpressionError; ExternalTermError.
+    Raises: ExpressionError; ExternalTermError.
     """
     if not out.startswith(_REPLY):
         raise ExpressionError("it was not evaluated")
     try:
-        term = decode_term(b64decode(b"".join(_STRINGS.findall(out)), validate=True))
+        return decode_term(b64decode(b"".join(_STRINGS.findall(out)), validate=True))
     except Base64Error as exc:
         raise ExpressionError("the reply is not base64") from exc
-    match term:
+
+
+def _value(answer: Term) -> Term:
+    """Return what an expression returned.
+
+    Raises: RaisedError; ExpressionError.
+    """
+    match answer:
         case (Atom("ok"), value):
             return value
         case (Atom("raised"), Atom(kind), Atom(reason)):

@@ -21,6 +21,7 @@ from ledger.adapters.erl_call import (
     NodeAddress,
     RaisedError,
 )
+from ledger.adapters.erlang_terms import Atom
 from ledger.adapters.node_connection import (
     CookieRefusedError,
     ForeignNodeError,
@@ -302,6 +303,23 @@ def test_no_error_repeats_an_expression_or_its_values(node: LabNode) -> None:
     assert faults == [CallFault.TIMED_OUT, CallFault.CUT, CallFault.UNREACHED]
     assert not any("hidden-value" in _words(error) or COOKIE in _words(error) for error in errors.values())
     assert COOKIE not in repr(find_cookie(node.files))
+
+
+def test_a_reply_to_a_call_that_was_given_up_is_never_taken_for_another(node: LabNode) -> None:
+    """The node gives the name of a C node again, and sends there what one before it had asked for."""
+    call = ErlCall(
+        find_program(node.files), address=find_address(node.connection().name), cookie=find_cookie(node.files)
+    )
+    ended: list[object] = []
+
+    for _ in range(3):
+        assert isinstance(_error(lambda: call.call("timer:sleep(2500), early", seconds=1)), CallFailedError)
+        try:
+            ended.append(call.call("timer:sleep(3000), late", seconds=8))
+        except CallFailedError as exc:
+            ended.append(exc.fault)
+
+    assert set(ended) <= {Atom("late"), CallFault.MIXED_UP}
 
 
 def test_a_home_that_a_killed_command_left_is_removed(
