@@ -6,7 +6,8 @@
 - With a write-ahead file and its shared memory, somebody writes now: it is read in one
   transaction, as any reader would.
 - With a write-ahead file alone (a copied folder, or one that the auditor may not write), both
-  files are copied to a private folder and the copy is read.
+  files are copied to a private folder and the copy is read. So it is with a rollback journal, from
+  which the next program that writes takes back what the file holds.
 
 The order is that of ``log_leaf.idx``. An event is stored in the row that follows its index, so
 rows are joined by that number, and looked up by their key where it does not fit.
@@ -35,6 +36,7 @@ from ledger.application.audit_source import (
 from ledger.temporary import temporary_folder
 from ledger.tlog.tiles import WIDTH, Tile, tiles_of_size
 
+_BESIDE = ("-wal", "-journal")
 _LEAVES = (
     "SELECT l.idx, l.leaf_hash, e.state, e.originator_id, e.originator_version, e.topic, "
     "l.originator_id IS e.originator_id AND l.originator_version IS e.originator_version "
@@ -234,7 +236,7 @@ def open_source(path: Path, *, shared: bool = False) -> Iterator[SqliteSource]:
     with ExitStack() as opened:
         with _readable(path):
             before = _state_of(path)
-            if shared or _size_of(_beside(path, "-wal")):
+            if shared or any(_size_of(_beside(path, suffix)) for suffix in _BESIDE):
                 before = None
                 live = shared or _beside(path, "-shm").exists()
                 connection = (_connect_shared if live else _connect_copy)(path, opened)
@@ -257,7 +259,7 @@ def _connect_shared(path: Path, opened: ExitStack) -> sqlite3.Connection:
 
 def _connect_copy(path: Path, opened: ExitStack) -> sqlite3.Connection:
     copy = opened.enter_context(temporary_folder("release-ledger-verify-")) / "ledger.db"
-    for suffix in ("", "-wal"):
+    for suffix in ("", *_BESIDE):
         found = _beside(path, suffix)
         if found.exists():
             shutil.copyfile(found, _beside(copy, suffix))
