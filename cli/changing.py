@@ -25,6 +25,7 @@ from ledger.domain.forecast import restart_forecast
 from ledger.domain.outcomes import Turn
 from ledger.domain.reason import Rule
 from ledger.domain.records import Verb
+from ledger.domain.tables import Tables
 from ledger.domain.version import Vsn
 from ledger.errors import LedgerError, UsageError
 
@@ -208,14 +209,20 @@ def _done(bench: bootstrap.Bench, do: Callable[[Operations], Outcome], session: 
 
 
 def _tell(outcome: Outcome, session: Session) -> None:
-    forecast = restart_forecast(outcome.after)
-    if outcome.result != "planned" and forecast.lost:
-        session.terminal.advise(f"a restart now {forecast.words}")
-        session.terminal.advise(f"hint: `release-ledger permanent {forecast.lost[0]}` keeps the trial")
+    if outcome.result != "planned":
+        tell_of_trials(outcome.after, session)
     if session.json:
         session.terminal.write(outcome_json(outcome))
     elif outcome.result == "planned":
         session.terminal.write(plan_text(outcome))
+
+
+def tell_of_trials(tables: Tables, session: Session) -> None:
+    """Say what a restart would lose, and how that is kept."""
+    forecast = restart_forecast(tables)
+    if forecast.lost:
+        session.terminal.advise(f"a restart now {forecast.words}")
+        session.terminal.advise(f"hint: `release-ledger permanent {forecast.lost[0]}` keeps the trial")
 
 
 # The blanks that a text may hold: a reason of nothing else is none.

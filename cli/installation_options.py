@@ -58,7 +58,11 @@ class RecoverOptions(Group):
     driver: DriverOption = None
     allow: Annotated[
         list[RecoverOverride] | None,
-        Option("--allow", metavar="RULE", help="`offline`: recover a live installation without its node."),
+        Option(
+            "--allow",
+            metavar="RULE",
+            help="`offline`, with --driver embedded: recover a live installation without its node.",
+        ),
     ] = None
     refill: Annotated[
         str | None,

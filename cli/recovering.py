@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import bootstrap, drivers
-from cli.changing import agreed, allowed_by, catch_up, driver_of, why
+from cli.changing import agreed, allowed_by, catch_up, driver_of, tell_of_trials, why
 from cli.exit_codes import DONE
 from cli.installation_options import RecoverOptions
 from cli.offline import at_hand
@@ -159,6 +159,7 @@ def _tell(recovered: Recovered, session: Session) -> None:
         session.terminal.say(f"Not mended: {line}")
     if recovered.events:
         session.terminal.advise(f"recorded as events {recovered.events[0]} to {recovered.events[-1]}")
+    tell_of_trials(recovered.node.tables, session)
 
 
 def _result(recovered: Recovered) -> str:

@@ -12,7 +12,7 @@ from ledger.application.attempt import Attempt, Teller, request_of
 from ledger.application.excerpts import captured, recordable
 from ledger.application.ports import Installation, InstallationLock, ReleaseHandler, ReleaseRecord
 from ledger.application.preflight import Preflight, Wish, prepare
-from ledger.application.reconcile import fold, notice
+from ledger.application.reconcile import fold, notice, unrecorded
 from ledger.dataclass import dataclass, replace
 from ledger.domain.compatibility import words_on_stdout
 from ledger.domain.decisions import decide_refusal, refuse_open_attempt
@@ -113,10 +113,13 @@ class Operations:
             node = self._record.releases(self._stream)
             refuse_open_attempt(node)
             seen = self._handler.observe()
+            differences = tuple(unrecorded(node, seen))
             noticed = notice(node, seen, by=self._by(None))
             node = fold(node, noticed)
             if noticed and not options.dry_run:
                 self._record.record(noticed)
+                for text in differences:
+                    self._teller.advise(f"noticed: {text}; it is recorded now")
             wish = Wish(
                 verb=verb,
                 target=target or Vsn.parse(seen.tables.rel_vsn or seen.booted),

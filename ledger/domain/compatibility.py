@@ -253,7 +253,7 @@ def _status_of_uninstall(s: Situation, status: ReleaseStatus | None) -> Iterator
     elif status is ReleaseStatus.OLD and not any(
         row is ReleaseStatus.OLD for vsn, row in s.tables.memory if vsn != str(s.target)
     ):
-        fact = f"{s.target} is the last old release: without it a downgrade needs its package again"
+        fact = f"{s.target} is the last old release: without it the way back needs its package again"
         hint = "keep its package"
         yield Finding(_state(s, "is the last way back", fact, hint), warns=True)
 

@@ -222,6 +222,9 @@ def test_a_restart_that_nobody_ordered_is_noticed_before_the_change(desk: Desk) 
     assert isinstance(restarted, NodeRestarted)
     assert (restarted.cause, restarted.reverted, restarted.context.attempt) == ("noticed", ("4.4.16",), None)
     assert restarted.before.restarted() == restarted.after
+    noticed = [text for text in desk.listener.advice if text.startswith("noticed: ")]
+    assert len(noticed) == 1
+    assert "which undid the trial of 4.4.16" in noticed[0]
 
 
 def test_what_was_done_outside_the_ledger_is_a_drift_and_the_attempt_goes_on_from_it(desk: Desk) -> None:

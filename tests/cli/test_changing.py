@@ -430,3 +430,13 @@ def test_a_list_on_a_terminal_goes_through_the_pager(lab: Lab) -> None:
 
     assert shown.startswith("PAGED0  ")
     assert plain.startswith("0  ")
+
+
+def test_recover_says_what_a_restart_would_lose(lab: Lab) -> None:
+    """Where an attempt was closed with its release as a trial, the next restart would undo it unseen."""
+    lab.run("upgrade", "4.4.16", "--no-permanent")
+
+    answer = lab.run("recover", "-v")
+
+    assert (answer.code, answer.out) == (0, "Nothing to recover.\n")
+    assert answer.err.endswith("hint: `release-ledger permanent 4.4.16` keeps the trial\n")
