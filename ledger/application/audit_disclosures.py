@@ -8,7 +8,6 @@ A ledger has some for each commit, so they are read one by one; of many that are
 named and the others counted.
 """
 
-import re
 from collections.abc import Iterable
 from hashlib import sha256
 from itertools import chain
@@ -17,9 +16,8 @@ from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
 from ledger.application.audit_source import StoredDisclosure
 from ledger.dataclass import replace
 from ledger.domain.canonical import NotCanonicalError, parse_canonical
-from ledger.domain.imported import with_carried
+from ledger.domain.imported import commitments_in
 
-_COMMITMENT = re.compile(rb'"[a-z_]+_commit":"([0-9a-f]{64})"')
 _NAMED = 20
 _NONE = "no personal value was there to be compared with its commitment"
 
@@ -76,5 +74,4 @@ def _is_canonical(value: bytes) -> bool:
 def _leave_unspoken(commitments: set[str], leaves: Iterable[bytes]) -> None:
     """Take away those of *commitments* that *leaves* speak of."""
     for leaf in leaves:
-        for each in with_carried(leaf):
-            commitments.difference_update(name.decode() for name in _COMMITMENT.findall(each))
+        commitments.difference_update(commitment for _, commitment in commitments_in(leaf))

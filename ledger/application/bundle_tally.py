@@ -1,16 +1,10 @@
-"""What the manifest tells of the exported events: how many, which, what they keep to themselves.
+"""What the manifest tells of the exported events: how many, which, what they keep to themselves."""
 
-Counting looks for members by their exact bytes. In canonical JSON a quote inside a text is
-escaped, so ``"name_commit":"…"`` is a member wherever it stands, and never part of a text.
-"""
-
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ledger.domain.imported import with_carried
+from ledger.domain.imported import commitments_in
 
-_COMMITMENT = re.compile(rb'"([a-z_]+_commit)":"([0-9a-f]{64})"')
 _SIGNED = b'"auth":"ssh_signature"'
 
 
@@ -31,9 +25,8 @@ class Tally:
         self.first = index if self.first is None else self.first
         self.last = index
         self.signed += _SIGNED in leaf
-        for each in with_carried(leaf):
-            for member, commitment in _COMMITMENT.findall(each):
-                self._commitments.setdefault(member.decode(), set()).add(commitment.decode())
+        for member, commitment in commitments_in(leaf):
+            self._commitments.setdefault(member, set()).add(commitment)
 
     def disclose(self, commitment: str) -> bool:
         """Note that the value behind *commitment* goes along; tell whether an event has it at all."""

@@ -5,7 +5,6 @@ hashes must be the one that was verified. The second gives the events that are n
 against its hash again, with the checkpoint that ended a commit with it.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 
@@ -13,7 +12,7 @@ from ledger.application.audit_source import LogSource
 from ledger.application.leaf_form import LeafReader
 from ledger.application.record_ports import Disclosure
 from ledger.dataclass import dataclass
-from ledger.domain.imported import CarrierError, carried, note_lines, with_carried
+from ledger.domain.imported import CarrierError, carried, commitments_in, note_lines
 from ledger.domain.ledger_events import ImportForm
 from ledger.errors import EvidenceError, RefusedError
 from ledger.tlog.checkpoint import Checkpoint
@@ -24,7 +23,6 @@ from ledger.tlog.tree_builder import TreeBuilder
 _ANCHOR_BYTES = 16_000
 _HASH = 32
 _LARGE = 20_000
-_COMMITMENT = re.compile(rb'"[a-z_]+_commit":"([0-9a-f]{64})"')
 
 
 class LeafTooLargeError(RefusedError):
@@ -128,8 +126,8 @@ def spoken(leaves: Iterable[bytes], private: Mapping[str, Disclosure]) -> tuple[
     """Return the personal values that *leaves* speak of."""
     if not private:
         return ()
-    names = (name.decode() for leaf in leaves for each in with_carried(leaf) for name in _COMMITMENT.findall(each))
-    return tuple(private[name] for name in dict.fromkeys(names) if name in private)
+    found = (commitment for leaf in leaves for _, commitment in commitments_in(leaf))
+    return tuple(private[commitment] for commitment in dict.fromkeys(found) if commitment in private)
 
 
 def anchor_lines(original: Original) -> Iterator[str]:

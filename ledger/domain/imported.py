@@ -11,6 +11,7 @@ of its own, and its signature lines begin with a dash (C2SP signed-note).
 """
 
 import json
+import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -26,6 +27,7 @@ CARRIERS = frozenset({EventImported.TOPIC, LedgerEventImported.TOPIC})
 """Topics of the events that carry one of another ledger."""
 
 _ROOM = 48_000  # leaves place for a note with three kinds of signatures, a reason, and the envelope
+_COMMITMENT = re.compile(rb'"([a-z_]+_commit)":"([0-9a-f]{64})"')
 _DASH = "\N{EM DASH} "
 _CARRIERS = tuple(f'"type":"{topic}"'.encode() for topic in CARRIERS)
 
@@ -108,6 +110,17 @@ def with_carried(leaf: bytes) -> Iterator[bytes]:
         except (EvidenceError, KeyError, AttributeError):
             return
         yield leaf
+
+
+def commitments_in(leaf: bytes) -> Iterator[tuple[str, str]]:
+    """Yield each commitment that *leaf*, or a leaf that it carries, holds: its member and its digest.
+
+    They are looked for by their exact bytes. In canonical JSON a quote inside a text is escaped, so
+    ``"name_commit":"…"`` is a member wherever it stands, and never part of a text.
+    """
+    for each in with_carried(leaf):
+        for member, commitment in _COMMITMENT.findall(each):
+            yield member.decode(), commitment.decode()
 
 
 def note_lines(note: bytes) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from ledger.domain.imported import (
     CarrierError,
     carried,
     carried_leaf,
+    commitments_in,
     note_lines,
     notes_of,
     original_event,
@@ -88,6 +89,20 @@ def test_leaves_are_found_in_one_another_and_what_cannot_be_read_ends_them() -> 
 
     assert found == [outer, middle, inner]
     assert broken == [outer[:-1]]
+
+
+def test_commitments_are_those_of_members_also_of_what_is_carried() -> None:
+    """A quote inside a text is escaped, so what looks like a member there is none."""
+    digest = "5" * 64
+    inner = seal(installed(1), STAMP)
+    spoken = inner[:-1] + f',"name_commit":"{digest}"'.encode() + b"}"
+    written = inner[:-1] + f',"reason":"\\"name_commit\\":\\"{digest}\\""'.encode() + b"}"
+
+    found = [("name_commit", digest) in commitments_in(leaf) for leaf in (inner, spoken, written)]
+    around = seal(carrier(spoken), STAMP)
+
+    assert found == [False, True, False]
+    assert list(commitments_in(around))[-1] == ("name_commit", digest)
 
 
 def test_an_event_of_the_ledger_is_carried_in_the_stream_of_the_ledger() -> None:
