@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
 
 from ledger.adapters import durable
 from ledger.adapters.boot_agreement import disagreements, full_table, keep, restore_saved
+from ledger.adapters.boot_files import read_boot_files
 from ledger.adapters.boot_scripts import lacking_scripts, mixed_scripts, put_scripts
 from ledger.adapters.embedded_state import (
     BOOT_FILES,
@@ -36,6 +36,7 @@ from ledger.adapters.installation import BootFileError, Installation
 from ledger.adapters.otp_check import refusal_of_install, refusal_of_permanent, refusal_of_removal
 from ledger.adapters.plain_file import FileNotReadError, read_file
 from ledger.adapters.release_parts import parts_to_remove, what_stays
+from ledger.adapters.release_table import entry_of, table_of, tables_of, with_table, written
 from ledger.adapters.releases_file import Lib, ReleaseEntry, StartErl, print_releases
 from ledger.adapters.running import running_under
 from ledger.adapters.set_aside import left_overs, move_aside
@@ -47,14 +48,12 @@ from ledger.domain.outcomes import Installed, Removed, StagedPackage, Unpacked
 from ledger.domain.package_facts import PackageFacts
 from ledger.domain.records import Driver, Run
 from ledger.domain.status import ReleaseStatus
-from ledger.domain.tables import Table, Tables, as_written
+from ledger.domain.tables import Tables
 from ledger.domain.version import OtpVsn
 from ledger.errors import CheckFailedError, RefusedError
 
 _FIRST_OTP_WITH_RELATIVE_DIRS = 25
 _VM_ARGS_MODE = 0o640
-
-T = TypeVar("T")
 
 
 class LiveInstallationError(RefusedError):
@@ -100,15 +99,16 @@ class EmbeddedNode:
         if pids := running_under(self._root):
             raise LiveInstallationError(self._root, pids)
         state = self._load()
-        disk, start_erl, rel_vsn, problems = self._boot_files()
+        found = read_boot_files(self._files)
+        disk = None if found.entries is None else table_of(found.entries)
         return Observation(
-            tables=Tables(memory=_table(state.memory), disk=disk, start_erl=start_erl, rel_vsn=rel_vsn),
+            tables=Tables(memory=table_of(state.memory), disk=disk, start_erl=found.start_erl, rel_vsn=found.rel_vsn),
             booted=state.booted,
             run=state.run,
             code=state.code,
             erts=state.erts,
             erts_of={entry.vsn: entry.erts for entry in state.memory},
-            problems=problems,
+            problems=found.problems,
         )
 
     def stage_release(self, package: PackageFacts, *, attempt: str, progress: Progress) -> StagedPackage:
@@ -141,12 +141,12 @@ class EmbeddedNode:
     def install_release(self, vsn: str) -> Installed:
         """Check as OTP does, then make *vsn* what runs; RELEASES is not written (otp.md 2.2)."""
         state = self._load()
-        running = _tables_of(state).running or state.booted
+        running = tables_of(state.memory).running or state.booted
         refusal = refusal_of_install(self._root, state.memory, vsn, running=running)
         if refusal is not None:
             raise CheckRefusedError(vsn, refusal)
         self._copy_settings(vsn)
-        memory = _with_table(state.memory, _tables_of(state).installed(vsn))
+        memory = with_table(state.memory, tables_of(state.memory).installed(vsn).memory)
         write_state(self._root, replace(state, memory=memory, code=vsn))
         return Installed()
 
@@ -157,8 +157,8 @@ class EmbeddedNode:
         if lacking := lacking_scripts(self._root, vsn):
             raise StepFailedError("make_permanent", vsn, f"enoent: {', '.join(lacking)}")
         self._files.save_copies()
-        memory = _with_table(state.memory, _tables_of(state).made_permanent(vsn))
-        self._write(state, memory, boots=_entry(state.memory, vsn))
+        memory = with_table(state.memory, tables_of(state.memory).made_permanent(vsn).memory)
+        self._write(state, memory, boots=entry_of(state.memory, vsn))
         put_scripts(self._root, vsn)  # where emqx_vars named it already
 
     def remove_release(self, vsn: str) -> Removed:
@@ -166,7 +166,7 @@ class EmbeddedNode:
         state = self._load()
         _refuse("remove_release", vsn, refusal_of_removal(state.memory, vsn))
         rest = tuple(entry for entry in state.memory if entry.vsn != vsn)
-        parts = parts_to_remove(_entry(state.memory, vsn), rest)
+        parts = parts_to_remove(entry_of(state.memory, vsn), rest)
         missing = tuple(part for part in parts if not os.path.lexists(self._root / part))
         self._files.save_copies()
         for part in parts:
@@ -222,9 +222,8 @@ class EmbeddedNode:
         except BootFileError as exc:
             restore_saved(self._files, exc.path)
         memory = full_table(self._files, state.memory, vsn)
-        table = Tables(memory=_table(memory), disk=None, start_erl=None, rel_vsn=None).made_permanent(vsn)
-        memory = _with_table(memory, table)
-        self._write(state, memory, boots=_entry(memory, vsn), table=True)
+        memory = with_table(memory, tables_of(memory).made_permanent(vsn).memory)
+        self._write(state, memory, boots=entry_of(memory, vsn), table=True)
         if scripts or any(mixed_scripts(self._root, vsn, tuple(entry.vsn for entry in memory))):
             put_scripts(self._root, vsn)
         return tuple(f"mended {place}" for place in done)
@@ -249,8 +248,8 @@ class EmbeddedNode:
         """Boot from disk; a ``tmp_current`` there is settled and written back (otp.md 2.1)."""
         state = self._booted(generation)
         texts: dict[str, str] = {}
-        if any(status is ReleaseStatus.TMP_CURRENT for _, status in self._boot_files()[0] or ()):
-            texts["releases/RELEASES"] = print_releases(_as_written(state.memory)).decode()
+        if any(e.status is ReleaseStatus.TMP_CURRENT for e in read_boot_files(self._files).entries or ()):
+            texts["releases/RELEASES"] = print_releases(written(state.memory)).decode()
         return self._stored(state, texts)
 
     def _booted(self, generation: int) -> EmbeddedState:
@@ -261,7 +260,7 @@ class EmbeddedNode:
             # OTP: without a readable RELEASES, one entry, the booted version, permanent, without libs.
             erts = self._files.read_start_erl().erts
             entries = (ReleaseEntry("emqx", rel_vsn, erts, (), ReleaseStatus.PERMANENT),)
-        tables = Tables(memory=(), disk=_table(entries), start_erl=None, rel_vsn=rel_vsn).restarted()
+        tables = Tables(memory=(), disk=table_of(entries), start_erl=None, rel_vsn=rel_vsn).restarted()
         here = self._root.stat()
         return EmbeddedState(
             root=str(self._root),
@@ -272,19 +271,12 @@ class EmbeddedNode:
             booted=rel_vsn,
             code=rel_vsn,
             erts=next((entry.erts for entry in entries if entry.vsn == rel_vsn), entries[0].erts),
-            memory=_with_table(entries, tables),
+            memory=with_table(entries, tables.memory),
         )
 
     def _newest_vm_args(self) -> str:
         newest = self._files.newest_vm_args()
         return newest.name if newest else ""
-
-    def _boot_files(self) -> tuple[Table | None, str | None, str | None, tuple[str, ...]]:
-        problems: list[str] = []
-        disk = _readable(lambda: _table(self._files.read_releases()), problems)
-        start_erl = _readable(lambda: self._files.read_start_erl().vsn, problems)
-        rel_vsn = _readable(lambda: rel_vsns(self._files.read_vars())[-1], problems)
-        return disk, start_erl, rel_vsn, tuple(problems)
 
     def _write(
         self,
@@ -299,7 +291,7 @@ class EmbeddedNode:
             texts["releases/emqx_vars"] = with_boot(self._files.read_vars(), vsn=boots.vsn, erts=boots.erts)
             texts["releases/start_erl.data"] = bytes(StartErl(boots.erts, boots.vsn)).decode()
         if table or memory != state.memory:
-            texts["releases/RELEASES"] = print_releases(_as_written(memory)).decode()
+            texts["releases/RELEASES"] = print_releases(written(memory)).decode()
         self._stored(replace(state, memory=memory), texts)
 
     def _stored(self, state: EmbeddedState, texts: Mapping[str, str]) -> EmbeddedState:
@@ -357,36 +349,6 @@ class EmbeddedNode:
                 durable.copy_file(config, folder / "sys.config", mode=_VM_ARGS_MODE)
 
 
-def _readable(read: Callable[[], T], problems: list[str]) -> T | None:
-    try:
-        return read()
-    except BootFileError as exc:
-        problems.append(f"{exc}: {exc.detail}")
-        return None
-
-
-def _entry(memory: tuple[ReleaseEntry, ...], vsn: str) -> ReleaseEntry:
-    return next(entry for entry in memory if entry.vsn == vsn)
-
-
 def _refuse(call: str, vsn: str, otp_reason: str | None) -> None:
     if otp_reason is not None:
         raise StepFailedError(call, vsn, otp_reason)
-
-
-def _table(entries: tuple[ReleaseEntry, ...]) -> Table:
-    return tuple((entry.vsn, entry.status) for entry in entries)
-
-
-def _tables_of(state: EmbeddedState) -> Tables:
-    return Tables(memory=_table(state.memory), disk=None, start_erl=None, rel_vsn=None)
-
-
-def _with_table(entries: tuple[ReleaseEntry, ...], tables: Tables) -> tuple[ReleaseEntry, ...]:
-    return tuple(replace(entry, status=status) for entry, (_, status) in zip(entries, tables.memory, strict=True))
-
-
-def _as_written(memory: tuple[ReleaseEntry, ...]) -> tuple[ReleaseEntry, ...]:
-    return tuple(
-        replace(entry, status=status) for entry, (_, status) in zip(memory, as_written(_table(memory)), strict=True)
-    )

@@ -20,7 +20,8 @@ from pathlib import Path
 from stat import S_IMODE
 
 from ledger.adapters import durable
-from ledger.adapters.boot_agreement import disagreements, full_table, restore_saved
+from ledger.adapters.boot_agreement import BEFORE_RECOVERY, disagreements, full_table, restore_saved
+from ledger.adapters.boot_files import read_boot_files
 from ledger.adapters.boot_scripts import lacking_scripts, mixed_scripts, put_scripts, write_scripts_beside
 from ledger.adapters.clock import format_time
 from ledger.adapters.emqx_vars import with_boot
@@ -31,7 +32,7 @@ from ledger.adapters.node_connection import NodeConnection
 from ledger.adapters.node_failure import failure_of
 from ledger.adapters.node_install import InstallAnswer, InstallGoesOnError, answer_of
 from ledger.adapters.node_recipes import REREAD, install, make_permanent, remove, set_unpacked
-from ledger.adapters.node_view import NodeView, entries_of, read_boot_files
+from ledger.adapters.node_view import NodeView, entries_of
 from ledger.adapters.otp_check import refusal_of_permanent, refusal_of_removal
 from ledger.adapters.release_table import Entries, entry_of, table_of, tables_of, with_table, written
 from ledger.adapters.releases_file import StartErl
@@ -50,7 +51,6 @@ _UNPACK_SECONDS = 60
 _CHANGE_SECONDS = 300
 _TELL_SECONDS = 5.0
 _FOLDER_MODE = 0o755
-_BEFORE_RECOVERY = ".ledger-before-recover"
 
 Tell = Callable[[str], None]
 
@@ -209,7 +209,7 @@ class ErlangNode:
         """Make boot files name *vsn* permanent, and memory by reading them again (native-driver.md 6.1)."""
         known = entries_of(self._connection.look_when_idle(), self._files)
         done = tuple(disagreements(self._files, known, vsn, scripts=scripts))
-        self._files.save_copies(_BEFORE_RECOVERY)
+        self._files.save_copies(BEFORE_RECOVERY)
         try:
             self._files.read_vars()
         except BootFileError as exc:

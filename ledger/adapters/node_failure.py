@@ -6,8 +6,8 @@ is empty afterwards, and all that OTP says is ``badarg``; memory keeps what it w
 
 import os
 
+from ledger.adapters.boot_files import read_boot_files
 from ledger.adapters.installation import Installation
-from ledger.adapters.node_view import read_boot_files
 from ledger.application.ports import StepFailedError
 
 

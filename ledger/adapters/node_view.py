@@ -1,24 +1,18 @@
-"""What a node says of itself in one reply, and the boot files beside it.
+"""What a node says of itself in one reply, and what of it the boot files name.
 
 ``releases`` are the node's own table with the libraries of each release, or the word *busy* while
 its ``release_handler`` works, or *none* where it has no release handler: then it is starting or
 stopping (native-driver.md section 3).
 """
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from ledger.adapters.emqx_vars import rel_vsns
+from ledger.adapters.boot_files import read_boot_files
 from ledger.adapters.erl_call import ExpressionError
 from ledger.adapters.erlang_terms import Atom, ErlangMap, Term
-from ledger.adapters.installation import SAVED, BootFileError, Installation
-from ledger.adapters.plain_file import FileNotReadError, read_file
-from ledger.adapters.releases_file import BootFileTextError, Lib, ReleaseEntry, parse_releases
+from ledger.adapters.installation import Installation
+from ledger.adapters.releases_file import Lib, ReleaseEntry
 from ledger.dataclass import dataclass
 from ledger.domain.status import ReleaseStatus
 from ledger.domain.tables import Table
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,16 +62,6 @@ class NodeView:
         return next((release.status for release in self.releases or () if release.vsn == vsn), None)
 
 
-@dataclass(frozen=True, kw_only=True)
-class BootFiles:
-    """The boot files as far as they can be read, and in words what is wrong with the others."""
-
-    entries: tuple[ReleaseEntry, ...] | None
-    start_erl: str | None
-    rel_vsn: str | None
-    problems: tuple[str, ...]
-
-
 def view_of(term: Term) -> NodeView:
     """Return what the reply to the observing expression says.
 
@@ -107,31 +91,13 @@ def view_of(term: Term) -> NodeView:
         raise ExpressionError("its reply to the look is not as expected") from exc
 
 
-def read_boot_files(files: Installation) -> BootFiles:
-    """Return what the boot files say now."""
-    problems: list[str] = []
-    return BootFiles(
-        entries=_readable(files.read_releases, problems),
-        start_erl=_readable(lambda: files.read_start_erl().vsn, problems),
-        rel_vsn=_readable(lambda: rel_vsns(files.read_vars())[-1], problems),
-        problems=tuple(problems),
-    )
-
-
 def entries_of(view: NodeView, files: Installation) -> tuple[ReleaseEntry, ...]:
     """Return the node's table with the emulators and folders that RELEASES, or its saved copy, names.
 
     A release that the node booted without libraries keeps none, so that it shows.
     """
-    named = {entry.vsn: entry for entry in (*_saved(files), *(read_boot_files(files).entries or ()))}
+    named = {entry.vsn: entry for entry in (*(files.saved_releases() or ()), *(read_boot_files(files).entries or ()))}
     return tuple(_entry(release, named.get(release.vsn), erts=view.erts) for release in view.releases or ())
-
-
-def _saved(files: Installation) -> tuple[ReleaseEntry, ...]:
-    try:
-        return parse_releases(read_file(files.releases / SAVED / "RELEASES"))
-    except (FileNotReadError, BootFileTextError):
-        return ()
 
 
 def _entry(release: NodeRelease, named: ReleaseEntry | None, *, erts: str) -> ReleaseEntry:
@@ -143,14 +109,6 @@ def _entry(release: NodeRelease, named: ReleaseEntry | None, *, erts: str) -> Re
 def _lib(name: str) -> Lib:
     app, _, vsn = name.partition("-")
     return Lib(app, vsn, f"lib/{name}")
-
-
-def _readable(read: Callable[[], T], problems: list[str]) -> T | None:
-    try:
-        return read()
-    except BootFileError as exc:
-        problems.append(f"{exc}: {exc.detail}")
-        return None
 
 
 def _release(term: Term) -> NodeRelease:

@@ -11,14 +11,13 @@ guard as it was; accepting again then records a second event. It never takes the
 own: whoever removes a guard once more must not find a way past the record.
 """
 
-from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ledger.adapters.audit_sqlite import SqliteSource, open_source
 from ledger.adapters.durable import make_folder
 from ledger.adapters.ledger_folder import LedgerFolder, open_folder
-from ledger.adapters.refill import refill
+from ledger.adapters.refill import newest_note, refill
 from ledger.adapters.tip_guard import (
     Tip,
     TipDoubtedError,
@@ -53,7 +52,7 @@ class TipDesk:
         places, key = self._places, self._places.read_key()
         held = places.guard.read()
         with open_source(places.database) as source:
-            newest = _newest(source)
+            newest = newest_note(source)
             if newest is None:
                 return None
             tip = open_checkpoint(newest, logs=(key,)).checkpoint
@@ -92,10 +91,6 @@ def desk_at(folder: Path) -> TipDesk:
     from ledger.adapters.fleet_tip import FleetTipDesk  # noqa: PLC0415 # a ledger in a folder needs no libpq
 
     return FleetTipDesk(cast("HostPlace", places))
-
-
-def _newest(source: SqliteSource) -> bytes | None:
-    return next(iter(deque((note for _, note in source.checkpoints(-1)), maxlen=1)), None)
 
 
 def _tip_of(source: SqliteSource, size: int, guarded: int) -> Tip:

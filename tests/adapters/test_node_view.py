@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from ledger.adapters.boot_files import read_boot_files
 from ledger.adapters.erl_call import ExpressionError
 from ledger.adapters.erlang_terms import Atom, ErlangMap, Term
 from ledger.adapters.node_install import answer_of
 from ledger.adapters.node_recipes import quoted
-from ledger.adapters.node_view import entries_of, read_boot_files, view_of
+from ledger.adapters.node_view import entries_of, view_of
 from ledger.domain.status import ReleaseStatus
 from tests.contracts.release_handler import Bench
 
