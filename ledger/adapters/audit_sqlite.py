@@ -46,7 +46,8 @@ _LEAVES = (
 )
 _LEAF = (
     "SELECT l.idx, l.leaf_hash, e.state, e.originator_id, e.originator_version, e.topic "
-    "FROM log_leaf AS l JOIN stored_events AS e USING (originator_id, originator_version) "
+    "FROM log_leaf AS l JOIN stored_events AS e ON e.rowid = (SELECT s.rowid FROM stored_events AS s "
+    "WHERE s.originator_id = l.originator_id AND s.originator_version = l.originator_version) "
     "WHERE l.idx = ? AND typeof(e.state) = 'blob' AND typeof(l.leaf_hash) = 'blob'"
 )
 _EVENTS = "SELECT COUNT(*) FROM stored_events NOT INDEXED"
@@ -55,18 +56,20 @@ _OUTSIDE = (
     "SELECT e.originator_id, e.originator_version FROM stored_events AS e NOT INDEXED LEFT JOIN log_leaf AS l "
     "USING (originator_id, originator_version) WHERE l.idx IS NULL LIMIT 1"
 )
-_HELD_VERSIONS = "SELECT originator_id, MAX(originator_version) FROM log_leaf WHERE idx < ? GROUP BY originator_id"
+_HELD_VERSIONS = (
+    "SELECT originator_id, MAX(originator_version) FROM log_leaf NOT INDEXED WHERE idx < ? GROUP BY originator_id"
+)
 
 # Every checkpoint is the end of a commit (evidence.md 1.3 (9)), so they say which rows there must be.
 _COMMIT_ENDS = "SELECT size FROM log_checkpoint ORDER BY size"
 _COMMITS = (
-    "SELECT c.first_idx, c.last_idx, CAST(c.commit_id AS BLOB), "
+    "SELECT c.first_idx, c.last_idx, CAST(coalesce(c.commit_id, '') AS BLOB), "
     "CASE WHEN json_valid(CAST(e.state AS TEXT)) THEN json_extract(CAST(e.state AS TEXT), '$.commit_id') END "
     "FROM log_commit AS c LEFT JOIN log_leaf AS l ON l.idx = c.first_idx "
     "LEFT JOIN stored_events AS e USING (originator_id, originator_version) ORDER BY c.first_idx, c.last_idx"
 )
 _DISCLOSURES = (
-    "SELECT CAST(commitment AS BLOB), CASE typeof(salt) WHEN 'blob' THEN salt END, "
+    "SELECT CAST(coalesce(commitment, '') AS BLOB), CASE typeof(salt) WHEN 'blob' THEN salt END, "
     "CASE typeof(value) WHEN 'blob' THEN value END FROM disclosure ORDER BY commitment"
 )
 
@@ -112,6 +115,8 @@ class SqliteSource:
     def _looked_up(self, index: int) -> StoredLeaf:
         row: StoredLeaf | None = self._connection.execute(_LEAF, (index,)).fetchone()
         if row is None:
+            for fault in self._table_faults():
+                raise PartWrongError("the record", fact=fault)
             raise PartWrongError(f"event {index}", fact="the table of events does not hold what the tree counts")
         return row
 
@@ -142,7 +147,9 @@ class SqliteSource:
     def anchors(self) -> Iterator[HeldNote]:
         """Yield what the sinks answered."""
         with _readable(self._path):
-            rows = self._connection.execute("SELECT size, sink, proof FROM anchor ORDER BY size, sink")
+            rows = self._connection.execute(
+                "SELECT size, CAST(coalesce(sink, '') AS BLOB), proof FROM anchor ORDER BY size, sink"
+            )
             for size, sink, proof in rows:
                 data = proof if isinstance(proof, bytes) else b""
                 yield HeldNote(f"anchor {size} of {bytes(sink).decode(errors='replace')!a}", data)
@@ -287,6 +294,8 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as exc:
         raise PartMissingError(str(path), fact=f"the store says: {exc}") from exc
+    except UnicodeDecodeError as exc:  # of what SQLite says of a damaged schema
+        raise PartMissingError(str(path), fact="the store says that its schema is damaged, and not in UTF-8") from exc
 
 
 def _state_of(path: Path) -> tuple[object, ...] | None:

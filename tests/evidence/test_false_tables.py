@@ -13,6 +13,7 @@ import pytest
 from ledger.adapters.audit_place import Task, verify_path
 from ledger.adapters.sqlite_schema import tables
 from ledger.application.audit_report import AuditReport, Verdict
+from ledger.application.audit_source import PartMissingError, PartWrongError
 
 from .ledgers import Case, alter, build
 
@@ -148,6 +149,54 @@ def test_a_leaf_that_no_index_counts_is_found(index: int, told: str, ledger: Cas
     assert counted == (7,)
     assert report.verdict is Verdict.FAILED
     assert told in report.words
+
+
+@pytest.mark.parametrize(
+    ("change", "event"),
+    [
+        ("UPDATE stored_events SET originator_id = 'other' WHERE rowid = 3", "event 2"),
+        ("UPDATE stored_events SET originator_version = 77 WHERE rowid = 7", "event 6"),
+        ("UPDATE log_leaf SET originator_id = 'other' WHERE idx = 4", "event 4"),
+    ],
+)
+def test_a_column_that_only_the_table_says_otherwise_is_found(change: str, event: str, ledger: Case) -> None:
+    """Row 2, where the index still has what was signed: who reads the table reads another stream or version."""
+    unindexed(ledger.database, lambda connection: connection.execute(change))
+
+    report = verify(ledger)
+
+    assert (report.verdict, report.reason.where if report.reason else "") == (Verdict.FAILED, event)
+
+
+def rows_of(path: Path) -> list[object]:
+    """Return every row, read from the tables and not from an index."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as connection:
+        connection.text_factory = bytes
+        return [
+            connection.execute(f"SELECT * FROM {name} {how} ORDER BY 1, 2").fetchall()  # noqa: S608 # names from above
+            for name, how in zip(ANOTHER, ("NOT INDEXED",) * 2 + ("",) * 5, strict=True)
+        ]
+
+
+def test_a_byte_that_changes_anywhere_in_the_file_is_found_or_changes_nothing(ledger: Case, tmp_path: Path) -> None:
+    """Row 1, on the file itself; what is damaged so that it cannot be read is undecided, and never breaks off."""
+    with closing(sqlite3.connect(ledger.database)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    sound, rows = ledger.database.read_bytes(), rows_of(ledger.database)
+    path, verdicts = tmp_path / "damaged.db", set()
+
+    for at in (*range(20, 4096, 11), *range(4096, len(sound), 241)):
+        path.write_bytes(sound[:at] + bytes([sound[at] ^ 0xFF]) + sound[at + 1 :])
+        try:
+            verdict = verify_path(Task(path=path, trust=ledger.trust)).verdict
+        except PartMissingError:
+            verdict = Verdict.UNDECIDED
+        except PartWrongError:
+            verdict = Verdict.FAILED
+        assert verdict is not Verdict.VERIFIED or rows_of(path) == rows, at
+        verdicts.add(verdict)
+
+    assert verdicts == set(Verdict)
 
 
 def test_a_ledger_whose_rows_were_numbered_anew_verifies(ledger: Case) -> None:
