@@ -117,7 +117,7 @@ def installation_at(root: Path, *, thorough: bool) -> Installation:
     """
     from ledger.adapters.installation_root import InstallationRoot  # noqa: PLC0415 # as the module says
 
-    _check_installation(root)
+    check_installation(root)
     return InstallationRoot(root, thorough=thorough)
 
 
@@ -137,7 +137,7 @@ def find_out(root: Path) -> "Found":
     from ledger.adapters.emqx_vars import rel_vsns  # noqa: PLC0415 # as above
     from ledger.adapters.installation import BootFileError, Installation  # noqa: PLC0415 # as above
 
-    _check_installation(root)
+    check_installation(root)
     files = Installation(root)
     vsn = rel_vsns(files.read_vars())[-1]
     try:
@@ -206,7 +206,11 @@ def _emqx_script(root: Path, tell: Tell, wait: float) -> ReleaseHandler:
     return EmqxScript(files, node=node, connection=connection, tell=tell)
 
 
-def _check_installation(root: Path) -> None:
+def check_installation(root: Path) -> None:
+    """Refuse a folder that holds no installation.
+
+    Raises: NotAnInstallationError.
+    """
     try:
         missing = [name for name in ("bin", "lib", "releases") if not (root / name).is_dir()]
     except (OSError, ValueError) as exc:

@@ -48,8 +48,9 @@ def own_of(places: "Sequence[_Place]", session: Session) -> "tuple[_Place, ...]"
 def look_at(node: "NodeReleases", session: Session) -> "Observation":
     """Return what the node shows now; where it is down, say so in EMQX's words.
 
-    Raises: LockedError; NodeDownError; whatever makes a look impossible.
+    Raises: NotAnInstallationError; LockedError; NodeDownError; whatever makes a look impossible.
     """
+    drivers.check_installation(Path(node.root))
     try:
         with drivers.installation_lock(Path(node.root)).hold("look", wait=0):
             return handler_of(node, session).observe()

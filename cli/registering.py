@@ -48,7 +48,8 @@ class OtherRootError(UsageError):
         super().__init__(
             f"{node} is registered already, at another root",
             fact=f"its root is {registered}",
-            hint="give this installation a name of its own: --node NAME@HOST",
+            hint=f"where it was moved, `release-ledger register --root NEW --continues {node}`; "
+            "another installation needs a name of its own: --node NAME@HOST",
         )
 
 

@@ -336,6 +336,17 @@ def test_packages_tells_of_each_file_whether_it_may_go(trial: Lab) -> None:
     assert all(len(offer["sha256"]) == 64 for offer in offers.values())
 
 
+@pytest.mark.parametrize("command", [("versions", "--live"), ("replay", "--live"), ("packages",), ("upgrade", "4.4.1")])
+def test_of_a_moved_installation_every_look_says_how_it_goes_on(trial: Lab, command: tuple[str, ...]) -> None:
+    trial.root.rename(trial.folder / "moved")
+
+    answer = trial.run(*command)
+
+    assert answer.code == 1
+    assert "is not an EMQX installation" in answer.err
+    assert "`release-ledger register --root NEW --continues NODE`" in answer.err
+
+
 def test_a_moved_installation_goes_on_in_its_history(trial: Lab) -> None:
     name, moved = node_of(trial), trial.folder / "moved"
     trial.root.rename(moved)
