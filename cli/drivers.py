@@ -5,6 +5,7 @@ wire them, so that a command pays for what it uses.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,13 @@ def installation_lock(root: Path) -> InstallationLock:
     from ledger.adapters.lock import INSTALLATION_LOCK, FileLock  # noqa: PLC0415 # as the module says
 
     return FileLock(root / INSTALLATION_LOCK)
+
+
+def turn_at(root: Path) -> AbstractContextManager[None]:
+    """Return what lets several who register the installation at *root* go on one after the other."""
+    from ledger.adapters.lock import turn_at as turn  # noqa: PLC0415 # as the module says
+
+    return turn(root)
 
 
 def host_id() -> str:

@@ -78,7 +78,9 @@ def register_installation(
     Raises: RootMissingError, OtherRootError, NotRegisteredError, and whatever forbids it.
     """
     try:
-        done = _registered(options, session, makes_ledger=makes_ledger, origin=origin)
+        root = root_of(options, session)
+        with drivers.turn_at(root):
+            done = _registered(options, session, root, makes_ledger=makes_ledger, origin=origin)
     except FailedError as exc:
         raise NotRegisteredError(exc) from exc
     finally:
@@ -88,12 +90,13 @@ def register_installation(
     return 0
 
 
-def _registered(options: InstallationOptions, session: Session, *, makes_ledger: bool, origin: str | None) -> _Done:
+def _registered(
+    options: InstallationOptions, session: Session, root: Path, *, makes_ledger: bool, origin: str | None
+) -> _Done:
     reason, ticket = why(options, session)
     check_recordable("the reason", reason)
     check_recordable("the ticket", ticket)
     stated = stated_facts(edition=options.edition, otp=options.otp, os_name=options.os, arch=options.arch)
-    root = root_of(options, session)
     found = drivers.find_out(root)
     node = node_name(session.settings.node.value, found.node_name, host=bootstrap.host_name())
     rehearsal = driver_of(options, session) == "embedded"

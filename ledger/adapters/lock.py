@@ -113,6 +113,20 @@ class FileLock:
                 return
 
 
+@contextmanager
+def turn_at(folder: Path) -> Iterator[None]:
+    """Let those who come at once go on one after the other, as far as *folder* can be locked; no file is made."""
+    descriptor = None
+    try:
+        with suppress(OSError):  # who may not look there, or has no such locks, is refused or goes on as before
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 def _write_holder(descriptor: int, text: str) -> None:
     with suppress(OSError):  # a full disk takes the note away, never the lock
         os.ftruncate(descriptor, 0)

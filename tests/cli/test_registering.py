@@ -218,3 +218,14 @@ def test_a_reason_that_cannot_be_recorded_is_refused_before_a_ledger_is_made(bar
 
     assert answer.code == 1
     assert sorted(bare.folder.rglob("*")) == before
+
+
+def test_of_several_who_register_at_once_one_does_and_all_succeed(bare: Lab) -> None:
+    """Two operators, or a tool that repeats itself: running it twice changes nothing, at the same moment too."""
+    started = [bare.start("init", "--root", str(bare.root)) for _ in range(4)]
+
+    ended = [(process.communicate(timeout=300), process.returncode) for process in started]
+
+    assert [code for _, code in ended] == [0] * 4, ended
+    assert sum(b"(made)" in out for (out, _), _ in ended) == 1
+    assert len(bare.run("log", "--oneline").out.splitlines()) == 1
