@@ -228,7 +228,9 @@ def _attempt_faults(node: NodeReleases, event: AnyReleaseEvent) -> Iterator[str]
         yield "it is a step of an attempt that is not open"
     elif isinstance(event, NodeRestarted) and event.before != node.tables:
         yield "it restarts from other tables than the history up to it leads to"
-    elif isinstance(event, NodeRestarted) and frozenset(event.reverted) != frozenset(_undone(event)):
+    elif isinstance(event, NodeRestarted) and frozenset(event.reverted) != frozenset(
+        event.before.undone_in(event.after)
+    ):
         yield "it does not name the releases that the restart undid"
     elif isinstance(event, DriftObserved) and event.recorded != node.tables:
         yield "it compares with other tables than the history up to it leads to"
@@ -250,9 +252,3 @@ def _faults_after(node: NodeReleases, event: AnyReleaseEvent) -> Iterator[str]:
     stated: str | None = getattr(event, "after_sha256", None) or getattr(event, "table_sha256", None)
     if stated is not None and stated != table_digest(node.tables):
         yield "it leads to other tables than it states"
-
-
-def _undone(event: NodeRestarted) -> Iterator[str]:
-    for vsn, status in event.before.memory:
-        if status is ReleaseStatus.CURRENT and event.after.status(vsn) is not ReleaseStatus.CURRENT:
-            yield vsn

@@ -1,5 +1,6 @@
 """Steps of an open attempt whose effect is there although the record does not hold it."""
 
+from ledger.application.reconcile import ORDERED
 from ledger.domain.decisions import decide_install, decide_make_permanent, decide_removal, decide_restart, decide_unpack
 from ledger.domain.events import AnyReleaseEvent
 from ledger.domain.observation import Observation
@@ -9,8 +10,6 @@ from ledger.domain.records import PlannedStep, StepKind
 from ledger.domain.releases import NodeReleases
 from ledger.domain.tables import Tables
 from ledger.errors import OpenAttemptError
-
-_REORDERED = "ordered"
 
 
 class NoPackageRecordError(OpenAttemptError):
@@ -61,7 +60,7 @@ def event_of_step(node: NodeReleases, step: PlannedStep, seen: Observation, *, b
     if kind is StepKind.REMOVE:
         return decide_removal(node, step.vsn, Removed(), by=by)
     if kind is StepKind.RESTART:
-        return decide_restart(node, seen, after=seen.tables, cause=_REORDERED, by=by)
+        return decide_restart(node, seen, after=seen.tables, cause=ORDERED, by=by)
     if attempt is None or attempt.package is None or attempt.staged is None:
         raise NoPackageRecordError(step.vsn)
     staged = attempt.staged

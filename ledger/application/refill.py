@@ -68,7 +68,7 @@ class RefillOvertakenError(RefusedError):
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What a ledger lost: it ends at *size*, in the tree *builder*; *signed* are newer checkpoints of its own key.
+    """What a ledger lost: it ends at *size*; *signed* are newer checkpoints of its own key.
 
     *versions* say where each stream stands.
     """
@@ -139,7 +139,8 @@ def _extend(builder: TreeBuilder, form: FormCheck, rows: Sequence[StoredLeaf], r
         raise RefillDiffersError(f"event {fault.index}", fault.what)
     for leaf_hash in hashes:
         builder.extend([leaf_hash])
-        if roots.get(builder.size, {builder.root()}) != {builder.root()}:
+        signed = roots.get(builder.size)
+        if signed is not None and signed != {builder.root()}:
             raise RefillDiffersError(f"checkpoint {builder.size}", "they lead to another tree than was signed")
 
 

@@ -239,11 +239,6 @@ def decide_restart(
     node: NodeReleases, seen: Observation, *, after: Tables, cause: str, by: By, down_ms: int | None = None
 ) -> NodeRestarted:
     """Return that the node booted anew into the tables *after*, with the trials that this undid (RULINGS 36)."""
-    undone = tuple(
-        vsn
-        for vsn, status in node.tables.memory
-        if status is ReleaseStatus.CURRENT and after.status(vsn) is not ReleaseStatus.CURRENT
-    )
     return NodeRestarted(
         **_next(node, by),
         **_change(node.tables, after),
@@ -251,7 +246,7 @@ def decide_restart(
         booted=seen.booted,
         before=node.tables,
         after=after,
-        reverted=undone,
+        reverted=node.tables.undone_in(after),
         run=seen.run,
         down_ms=down_ms,
     )

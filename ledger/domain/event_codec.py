@@ -128,7 +128,13 @@ _CODECS: Mapping[object, tuple[Encode, Decode]] = {
     StagedRecord | None: (_record_to, StagedRecord.from_record),
     OpenAttempt | None: (_record_to, OpenAttempt.from_record),
 }
-_ENVELOPE_FIELDS = frozenset({"originator_id", "originator_version", "context"})
+ENVELOPE_FIELDS = frozenset({"originator_id", "originator_version", "context"})
+"""The fields of every event that stand in the envelope around its data."""
+
+
+def member_of(field_name: str) -> str:
+    """Return the member of the data that holds a field of an event."""
+    return "from" if field_name == "from_vsn" else field_name
 
 
 @cache  # few of the classes occur in one command
@@ -136,13 +142,13 @@ def _fields_of(topic: str) -> tuple[_Field, ...]:
     return tuple(
         _Field(
             field.name,
-            "from" if field.name == "from_vsn" else field.name,
+            member_of(field.name),
             *_CODECS[field.type],
             # A list that is absent is empty: lists of facts are never None.
             field.default if field.default is not MISSING else () if str(field.type).startswith("tuple") else None,
         )
         for field in fields(TOPICS[topic])
-        if field.name not in _ENVELOPE_FIELDS
+        if field.name not in ENVELOPE_FIELDS
     )
 
 

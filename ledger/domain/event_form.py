@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin
 
-from ledger.domain.event_codec import TOPICS, UnknownTopicError
+from ledger.domain.event_codec import ENVELOPE_FIELDS, TOPICS, UnknownTopicError, member_of
 from ledger.domain.events import InstallationRegistered, OperationRecovered, SpoolBegun
 from ledger.domain.ledger_events import GuardFound, ImportForm, LedgerImported, TipAccepted
 from ledger.domain.reason import Rule
@@ -23,7 +23,6 @@ from ledger.domain.tables import Tables
 
 Faults = Callable[[object, str], Iterator[str]]
 
-_OF_THE_ENVELOPE = frozenset({"originator_id", "originator_version", "context"})
 _CHOICES: Mapping[str, type[StrEnum]] = {
     "driver": Driver,
     "verb": Verb,
@@ -54,9 +53,9 @@ def event_fault(topic: str, data: object) -> str | None:
 def _record_of(kind: type) -> Faults:
     """Return what finds the faults of an object with the fields of *kind*."""
     members = [
-        (_member_of(field), _is_always_there(field), _faults_of(kind, field))
+        (member_of(field.name), _is_always_there(field), _faults_of(kind, field))
         for field in fields(kind)
-        if field.name not in _OF_THE_ENVELOPE and field.compare
+        if field.name not in ENVELOPE_FIELDS and field.compare
     ]
 
     def faults(value: object, path: str) -> Iterator[str]:
@@ -70,10 +69,6 @@ def _record_of(kind: type) -> Faults:
             yield f"{path} is no object"
 
     return faults
-
-
-def _member_of(field: "Field[Any]") -> str:
-    return "from" if field.name == "from_vsn" else field.name
 
 
 def _is_always_there(field: "Field[Any]") -> bool:

@@ -111,7 +111,10 @@ class Tables:
 
     def reverted_by_restart(self) -> tuple[str, ...]:
         """Return the releases that a restart undoes: each one that is ``current`` (RULINGS 36)."""
-        after = self.restarted()
+        return self.undone_in(self.restarted())
+
+    def undone_in(self, after: "Tables") -> tuple[str, ...]:
+        """Return the releases that are ``current`` here and no longer in *after*, the tables after a restart."""
         return tuple(v for v, s in self.memory if s is _CURRENT and after.status(v) is not _CURRENT)
 
     def _booted_status(self, vsn: str, status: ReleaseStatus) -> ReleaseStatus:
