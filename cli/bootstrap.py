@@ -208,13 +208,13 @@ def open_record(
 
 
 def has_nobody_outside(settings: "Settings") -> bool:
-    """Tell whether the ledger has no outside holder, and none has spoken against it.
+    """Tell whether the ledger has no outside holder, and none has spoken against it: by what lies on this host.
 
-    Raises: the errors of opening a ledger.
+    Raises: PlaceMissingError.
     """
-    from ledger.adapters.ledger_folder import open_folder  # noqa: PLC0415 # as the module says
+    from ledger.adapters.ledger_folder import places_at  # noqa: PLC0415 # as the module says
 
-    return not settings.anchors.value and open_folder(settings.ledger.value).has_nobody_outside()
+    return not settings.anchors.value and places_at(settings.ledger.value).has_nobody_outside()
 
 
 @contextmanager

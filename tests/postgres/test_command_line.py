@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import psycopg
 import pytest
 
+from ledger.adapters.postgres_server import Connection
 from tests.cli.lab import STATED, Lab, make_lab
 from tests.cli.schemas import schema_of
 from tests.postgres.hosts import change, cut_to
@@ -190,6 +192,21 @@ def test_an_event_that_is_put_back_otherwise_is_named(hosts: tuple[Lab, Lab], se
 
     assert told.code == 6
     assert "event 1" in told.out + told.err
+
+
+def test_a_change_connects_three_times(hosts: tuple[Lab, Lab], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once to see that this host may record, once to record, once to bring the view up to date."""
+    connect, made = Connection.connect, list[str]()
+
+    def counted(address: str, **options: Any) -> Any:  # noqa: ANN401 # those of psycopg
+        made.append(address)
+        return connect(address, **options)
+
+    monkeypatch.setattr(Connection, "connect", counted)
+    done = hosts[0].run("upgrade", "4.4.1", "--yes")
+
+    assert done.code == 0, done.err
+    assert len(made) == 3
 
 
 def test_a_server_that_is_down_is_said_and_nothing_is_lost(hosts: tuple[Lab, Lab], tmp_path: Path) -> None:
