@@ -64,6 +64,8 @@ def event_record(
         "place": None if place is None else place_record(stored, place),
         "disclosed": personal_records(personal),
         "proof": proof,
+        # Without the bytes that were hashed nobody could check the proof.
+        "leaf": None if proof is None else stored.state.decode(),
         "imported": None if stored.imported is None else imported_record(stored.imported),
         "as_of": as_of,
     }

@@ -255,6 +255,8 @@ def test_a_proof_shows_that_an_event_stands_in_the_signed_tree(host: Lab) -> Non
         checkpoint = open_checkpoint(proof.note, logs=(verifier(vkey_of(host)),)).checkpoint
         assert proof.index == event["index"]
         check_entry(proof, leaf=leaves[proof.index], checkpoint=checkpoint)
+        check_entry(proof, leaf=event["leaf"].encode(), checkpoint=checkpoint)
+    assert not any('"leaf":' in host.run(*words, "--json").out for words in (("show", "3"), ("log",)))
 
 
 def test_a_proof_for_people_stands_below_its_event(host: Lab) -> None:
