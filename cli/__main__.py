@@ -9,6 +9,7 @@ does not look once more at all of it when the process ends: together two thirds 
 import gc
 import sys
 
+_INTERRUPTED = 130  # as cli.exit_codes has it, whose import takes longer than an answer
 _SELDOM = 50_000  # as many objects more than fewer; by default 700, which imports alone reach a hundred times
 
 
@@ -17,6 +18,8 @@ def main() -> int:
     gc.set_threshold(_SELDOM)
     try:
         return _answered()
+    except KeyboardInterrupt:  # before a command began, or once it has told its own
+        return _INTERRUPTED
     finally:
         gc.freeze()
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from cli.exit_codes import INTERRUPTED
 from ledger.adapters.embedded_node import EmbeddedNode
 from ledger.adapters.lock import INSTALLATION_LOCK, FileLock
 from tests.cli.lab import BASE, Lab, Result
@@ -24,6 +25,7 @@ from tests.cli.test_reading import events_of
 
 KILLED = """
 import os, sys
+from cli.exit_codes import INTERRUPTED
 from ledger.adapters.embedded_node import EmbeddedNode
 {name} = EmbeddedNode.{name}
 def stopped(self, *given):
@@ -288,6 +290,20 @@ def test_recovery_json_follows_its_schema(lab: Lab) -> None:
     Draft202012Validator(RECOVERY).validate(recovered.json)
     Draft202012Validator(RECOVERY).validate(again.json)
     assert (recovered.json["result"], again.json["result"]) == ("failed", "nothing")
+
+
+def test_an_interrupt_before_a_command_begins_has_no_traceback(lab: Lab) -> None:
+    """As while the modules of a command are loaded."""
+    program = (
+        "import sys; from unittest.mock import patch; from cli.__main__ import main\n"
+        "with patch('cli.fast_path.main', side_effect=KeyboardInterrupt): sys.exit(main())\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=lab.variables, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stderr) == (INTERRUPTED, "")
 
 
 def test_an_interrupt_exits_130_and_names_the_attempt_it_leaves_open(lab: Lab) -> None:
