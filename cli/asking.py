@@ -57,9 +57,9 @@ def versions_live(at: str | None, *, wanted: RowOptions, session: Session) -> in
         session.terminal.write(versions_json(told_of(shown, wanted), live=live))
     else:
         session.terminal.write(versions_text(shown, session))
-    for node in answer.nodes:
-        for text in live.get(node.stream, ()):
-            session.terminal.complain(f"differs: {plain(node.node)}: {plain(text)}\n")
+        for node in answer.nodes:
+            for text in live.get(node.stream, ()):
+                session.terminal.complain(f"differs: {plain(node.node)}: {plain(text)}\n")
     session.terminal.advise(answer.rests_on)
     return DIFFERENT if any(live.values()) else DONE
 

@@ -199,6 +199,9 @@ def test_versions_live_keeps_the_words_and_tells_the_difference(trial: Lab) -> N
 
     assert (answer.code, answer.out) == (7, "Installed versions:\n* 4.4.16\tcurrent\n* 4.4.0\tpermanent\n")
     assert "which undid the trial of 4.4.16" in answer.err
+    as_json = trial.run("versions", "--live", "--json")
+    assert "which undid the trial of 4.4.16" in as_json.json["live"]["differences"][0]
+    assert as_json.err == ""
     assert trial.run("versions", "--live", "--at", "1").code == 1
 
 
