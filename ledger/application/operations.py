@@ -149,7 +149,8 @@ class Operations:
             self._refuse(node, wish, preflight, dry_run=dry_run)
         if plan.steps:
             for reason in verdict.warnings:
-                self._teller.warn(f"{reason.message}: {reason.fact}; {reason.hint}")
+                told = f"{reason.message}: {reason.fact}"
+                self._teller.warn(f"overridden: {told}" if reason.rule in wish.allowed else f"{told}; {reason.hint}")
         if dry_run:
             return outcome
         if not plan.steps:

@@ -64,6 +64,9 @@ def test_an_override_is_recorded_with_the_warning_that_it_made(desk: Desk) -> No
     assert requested.allowed == ("direction",)
     assert [warning.rule for warning in requested.warnings] == [Rule.DIRECTION]
     assert outcome.warnings[0].rule is Rule.DIRECTION
+    (warning,) = desk.listener.warnings
+    assert warning.startswith("overridden: ")
+    assert "--allow" not in warning
 
 
 def test_an_unknown_fact_is_a_warning_of_the_intent_and_the_package_does_not_make_it_known(desk: Desk) -> None:
