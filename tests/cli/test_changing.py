@@ -25,7 +25,6 @@ from tests.cli.test_reading import events_of
 
 KILLED = """
 import os, sys
-from cli.exit_codes import INTERRUPTED
 from ledger.adapters.embedded_node import EmbeddedNode
 {name} = EmbeddedNode.{name}
 def stopped(self, *given):
