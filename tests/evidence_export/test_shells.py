@@ -152,6 +152,31 @@ def test_what_cannot_be_read_leaves_it_undecided(what: str, ledger: Case, sample
     assert run_shell(bundle, str(ledger.key.vkey)).code == UNDECIDED
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_each_line_of_the_key_must_verify(*, first: bool, ledger: Case, whole: Path, tmp_path: Path) -> None:
+    """Row 16: a line of a known key that fails refuses the note, whatever another line of that key says."""
+    bundle = copy_of(whole, tmp_path / "bundle")
+    text, _, line = (bundle / "checkpoint").read_bytes().rpartition(b"\n\n")
+    forged = sign_note(b"another text\n", signers=[ledger.key]).rpartition(b"\n\n")[2]
+    (bundle / "checkpoint").write_bytes(text + b"\n\n" + (forged + line if first else line + forged))
+    relist(bundle)
+
+    assert run_shell(bundle, str(ledger.key.vkey)).code == FAILED
+
+
+@pytest.mark.parametrize("providers", ["fips = fips\n[fips]\nactivate = 1\n", "null = null\n[null]\nactivate = 1\n"])
+def test_an_openssl_that_cannot_verify_decides_nothing(
+    providers: str, ledger: Case, whole: Path, tmp_path: Path
+) -> None:
+    """A host may allow fewer algorithms than Ed25519; that says nothing of the signature."""
+    settings = tmp_path / "openssl.cnf"
+    settings.write_text(f"openssl_conf = first\n[first]\nproviders = those\n[those]\n{providers}", encoding="utf-8")
+
+    told = run_shell(whole, str(ledger.key.vkey), variables={"OPENSSL_CONF": str(settings)})
+
+    assert told.code == UNDECIDED
+
+
 def test_a_size_that_not_every_shell_can_count_to_is_undecided(whole: Path, tmp_path: Path) -> None:
     bundle, key = copy_of(whole, tmp_path / "bundle"), make_signer("example.org/log", 3)
     text = Checkpoint("example.org/log", 10**9, b"r" * 32).encode()
