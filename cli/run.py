@@ -23,7 +23,7 @@ def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int
     """Return the exit code of *command*, called with *arguments*."""
     for sentence in unknown_variables(os.environ):
         session.terminal.warn(sentence)
-    changes = any(isinstance(argument, Group) and argument.changes for argument in arguments.values())
+    changes = any(isinstance(argument, Group) and _changes(argument) for argument in arguments.values())
     try:
         code = command(**arguments)
     except LedgerError as exc:
@@ -43,6 +43,10 @@ def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int
 def report(error: LedgerError, terminal: Terminal) -> None:
     """Tell *error* on stderr."""
     terminal.complain(as_json(error) if terminal.json else as_text(error))
+
+
+def _changes(options: Group) -> bool:
+    return options.changes and not getattr(options, "dry_run", False)
 
 
 def _failed(error: LedgerError, terminal: Terminal) -> int:

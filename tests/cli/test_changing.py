@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -303,6 +304,32 @@ def test_an_interrupt_before_a_command_begins_has_no_traceback(lab: Lab) -> None
     )
 
     assert (ended.returncode, ended.stderr) == (INTERRUPTED, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "told"),
+    [
+        (("upgrade", "4.4.16"), 4, "error: this change broke off; the node may have changed\n"),
+        (("upgrade", "4.4.16", "--dry-run"), 3, "error: this command broke off\n"),
+        (("recover",), 4, "error: this change broke off; the node may have changed\n"),
+        (("recover", "--dry-run"), 3, "error: this command broke off\n"),
+        (("check",), 3, "error: this command broke off\n"),
+    ],
+)
+def test_what_nobody_foresaw_is_4_where_the_node_may_have_changed(
+    lab: Lab, line: tuple[str, ...], code: int, told: str
+) -> None:
+    with patch.object(EmbeddedNode, "observe", side_effect=ZeroDivisionError):
+        answer = lab.run(*line)
+
+    assert (answer.code, answer.err.startswith(told)) == (code, True)
+
+
+def test_a_plan_that_cannot_be_written_is_an_error(lab: Lab) -> None:
+    with Path("/dev/full").open("w") as full:
+        answer = lab.process("upgrade", "4.4.16", "--dry-run", stdout=full)
+
+    assert answer.code == 1
 
 
 def test_an_interrupt_exits_130_and_names_the_attempt_it_leaves_open(lab: Lab) -> None:
