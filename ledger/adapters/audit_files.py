@@ -163,7 +163,8 @@ def _opened(path: Path) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as exc:
         raise NoRecordError(path, f"it is neither a folder nor a zip: {exc}") from exc
     except OSError as exc:
-        raise PartMissingError(str(path), fact=f"it is neither a folder nor a zip: {exc}") from exc
+        hint = "name the folder or zip that is to be verified, as a user who may read it"
+        raise PartMissingError(str(path), fact=f"the system says: {exc.strerror or exc}", hint=hint) from exc
 
 
 def _check_extents(archive: zipfile.ZipFile) -> None:

@@ -311,3 +311,12 @@ def test_a_quorum_that_nobody_met_is_undecided(level: str | None, code: int, led
     asked = [] if level is None else ["--level", level]
 
     assert main(["verify", bundle, "--policy", str(policy), *asked]) == code
+
+
+def test_a_name_that_was_mistyped_is_told_as_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not the record that is incomplete."""
+    code = main(["verify", str(tmp_path / "evidnece.zip")])
+
+    said = capsys.readouterr().err
+    assert code == 3
+    assert "\n  the system says: No such file or directory\nhint: name the folder or zip" in said
