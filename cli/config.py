@@ -199,8 +199,17 @@ def _served(address: str, environ: Mapping[str, str], host: _File, host_ledger: 
 
     if not address.startswith(SCHEMES):
         raise LedgerAddressError(address)
-    base = _tip_guard(environ, host).value
-    return folder_of(address, base=base or (host_ledger if os.geteuid() == 0 else state_folder(environ)))
+    return folder_of(address, base=_tip_guard(environ, host).value or _own_base(environ, host_ledger))
+
+
+def _own_base(environ: Mapping[str, str], host_ledger: Path) -> Path:
+    """Return where this user's places of ledgers in PostgreSQL lie; who has no home folder has none but the host's."""
+    if os.geteuid() == 0:
+        return host_ledger
+    try:
+        return state_folder(environ)
+    except NoHomeError:
+        return host_ledger
 
 
 def _tip_guard(environ: Mapping[str, str], host: _File) -> Setting[Path | None]:

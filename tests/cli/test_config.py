@@ -204,3 +204,15 @@ def test_the_hosts_file_names_the_ledger_absolutely(host: Host) -> None:
 
     with pytest.raises(SettingError):
         host.settings()
+
+
+def test_a_user_without_a_home_reads_a_ledger_that_is_named_by_its_address(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service has none, as one that follows; it was told that no ledger was named."""
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    host.environ = {"RELEASE_LEDGER": "postgresql://follower@db.example.org/emqx_fleet"}
+
+    found = host.settings()
+
+    assert (found.ledger.value / "base").read_text() == f"{host.shared}\n"
