@@ -26,7 +26,14 @@ from eventsourcing.utils import Environment, EnvType
 from psycopg import errors
 
 from ledger.adapters.postgres import LedgerFactory, LedgerRecorder
-from ledger.adapters.postgres_errors import ConnectionLostError, ServerLostError, ServerSpaceError, error_of
+from ledger.adapters.postgres_errors import (
+    ConnectionLostError,
+    ServerFullError,
+    ServerLostError,
+    ServerSpaceError,
+    error_of,
+    server_lost,
+)
 from ledger.adapters.sqlite_errors import LedgerBusyError
 from ledger.errors import LedgerError, UsageError
 from projections.catch_up import catch_up
@@ -41,6 +48,7 @@ PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds to wait before each further try of a server that went away; the last is repeated."""
 
 _LOOK_SECONDS = 0.25
+_WAITED_FOR = (ServerLostError, ServerFullError, ConnectionLostError, LedgerBusyError, ServerSpaceError)
 _UNREADABLE = (DamagedViewError, ValueError, LookupError, TypeError, AttributeError)
 _BROKEN_ROWS = (errors.IntegrityError, errors.DataError, errors.UndefinedColumn)
 
@@ -120,7 +128,7 @@ class FleetViews(TrackingRecorder):
     def catch_up(self, told: Callable[[int], object]) -> None:
         """Fold what the log has and the view has not; *told* hears how far it is after each batch.
 
-        Raises: ServerLostError, LedgerBusyError, ServerSpaceError; EntryError and its like.
+        Raises: ServerLostError, ServerFullError, LedgerBusyError, ServerSpaceError; EntryError and its like.
         """
 
         def hear(size: int) -> None:
@@ -256,8 +264,8 @@ class Follower:
                         self._catch_up()
                     failures, begun = 0, True
                     self._follow()
-                except (ServerLostError, ConnectionLostError, LedgerBusyError, ServerSpaceError) as exc:
-                    lost = exc if isinstance(exc, LedgerError) else ServerLostError(self._address, str(exc))
+                except _WAITED_FOR as exc:
+                    lost = exc if isinstance(exc, LedgerError) else server_lost(self._address, str(exc))
                     self._tell(State.LOST, fact=f"{lost}: {lost.fact}")
                     self._stopping.wait(self._pauses[min(failures, len(self._pauses) - 1)])
                     failures += 1

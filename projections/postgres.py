@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from ledger.adapters.postgres_errors import ConnectionLostError, ServerLostError, error_of, translated
+from ledger.adapters.postgres_errors import ConnectionLostError, error_of, server_lost, translated
 from ledger.adapters.postgres_place import address_in
 from ledger.adapters.postgres_server import connect
 
@@ -44,14 +44,14 @@ class ServedLedger:
 def served_at(address: str) -> ServedLedger:
     """Return the ledger at *address*.
 
-    Raises: as ``connect``, with ServerLostError for a server that cannot be reached.
+    Raises: as ``reached``.
     """
     try:
         with translated(address):
             connection = connect(address)
             connection.execute("SET default_transaction_read_only = on")
     except ConnectionLostError as exc:
-        raise ServerLostError(address, str(exc)) from exc
+        raise server_lost(address, str(exc)) from exc
     return ServedLedger(connection)
 
 

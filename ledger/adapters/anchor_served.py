@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.adapters.anchor_store import SqliteAnchorStore
-from ledger.adapters.postgres_errors import ConnectionLostError, ServerLostError, translated
+from ledger.adapters.postgres_errors import ConnectionLostError, ServerLostError, server_lost, translated
 from ledger.adapters.postgres_schema import WRITER
 from ledger.adapters.postgres_server import Connection, connect
 from ledger.adapters.postgres_tree import FleetSigner
@@ -100,4 +100,4 @@ def _told(place: str) -> Iterator[None]:
         with translated(place):
             yield
     except ConnectionLostError as exc:
-        raise ServerLostError(place, str(exc)) from exc
+        raise server_lost(place, str(exc)) from exc

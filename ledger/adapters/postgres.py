@@ -26,7 +26,7 @@ from psycopg.pq import TransactionStatus
 
 from ledger.adapters.mapper import EnvelopeMapper
 from ledger.adapters.postgres_append import Append
-from ledger.adapters.postgres_errors import AnswerLostError, ConnectionLostError, ServerLostError, translated
+from ledger.adapters.postgres_errors import AnswerLostError, ConnectionLostError, server_lost, translated
 from ledger.adapters.postgres_feed import LogSubscription, announced
 from ledger.adapters.postgres_head import Cursor
 from ledger.adapters.postgres_schema import WRITER
@@ -251,7 +251,7 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
                 self.datastore.forget()
         if sent:
             raise AnswerLostError(self.datastore.address, append.commit_id, str(lost)) from lost
-        raise ServerLostError(self.datastore.address, str(lost)) from lost
+        raise server_lost(self.datastore.address, str(lost)) from lost
 
     def _read(self, statement: str, parameters: Sequence[object]) -> list[Any]:
         for pause in (*self._pauses, None):
@@ -261,7 +261,7 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
             except ConnectionLostError as exc:
                 self.datastore.forget()
                 if pause is None:
-                    raise ServerLostError(self.datastore.address, str(exc)) from exc
+                    raise server_lost(self.datastore.address, str(exc)) from exc
                 time.sleep(pause)
         raise AssertionError  # the last round returns or raises
 
@@ -273,7 +273,7 @@ class LedgerRecorder(PostgresApplicationRecorder, LogRecorder):
                 c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 yield c
         except ConnectionLostError as exc:
-            raise ServerLostError(self.datastore.address, str(exc)) from exc
+            raise server_lost(self.datastore.address, str(exc)) from exc
 
 
 class LedgerFactory(PostgresFactory):

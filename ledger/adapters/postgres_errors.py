@@ -15,7 +15,7 @@ from eventsourcing.persistence import IntegrityError
 from psycopg import errors
 
 from ledger.adapters.sqlite_errors import LedgerBusyError, LedgerDamagedError, StoreError, TriggerRefusedError
-from ledger.errors import FailedError, LedgerError, UsageError
+from ledger.errors import FailedError, LedgerError, LockedError, UsageError
 
 # PostgreSQL, appendix A: the first two characters of a code are its class.
 _CLASSES: Mapping[str, str] = {"08": "lost", "28": "access", "3D": "access", "53": "space", "58": "space"}
@@ -45,6 +45,9 @@ _GUESSES = re.compile(
     r"\s*(?:Is the server running [^?]*\?|This probably means the server terminated abnormally[^.]*\.)\s*"
 )
 
+# Of a connection that is refused libpq gives no code; these are the words of a server that speaks English.
+_FULL = re.compile(r"too many clients already|remaining connection slots are reserved|too many connections for")
+
 
 class ServerLostError(UsageError):
     """The server cannot be reached, or went away before the commit was sent."""
@@ -54,6 +57,18 @@ class ServerLostError(UsageError):
             f"the ledger {place} cannot be reached",
             fact=fact,
             hint="see that the server runs and that this host may connect to it; nothing was recorded",
+        )
+        self.place = place
+
+
+class ServerFullError(LockedError):
+    """The server takes no more connections now."""
+
+    def __init__(self, place: str, fact: str) -> None:
+        super().__init__(
+            f"the ledger {place} takes no more connections",
+            fact=fact,
+            hint="try again; where it stays so, give the server more max_connections; nothing was recorded",
         )
         self.place = place
 
@@ -139,6 +154,11 @@ def translated(place: str) -> Iterator[None]:
         raise error_of(place, exc) from exc
 
 
+def server_lost(place: str, fact: str) -> ServerLostError | ServerFullError:
+    """Return the error for a connection that broke, or was not made, as libpq says in *fact*."""
+    return (ServerFullError if _FULL.search(fact) else ServerLostError)(place, fact)
+
+
 def error_of(place: str, exc: psycopg.Error) -> LedgerError:
     """Return what *exc* means for the ledger at *place*."""
     return _ERRORS.get(_kind_of(exc), StoreError)(place, _said(exc))
@@ -162,7 +182,7 @@ def without_guesses(text: str) -> str:
 
 
 _ERRORS: Mapping[str, Callable[[str, str], LedgerError]] = {
-    "lost": ServerLostError,
+    "lost": server_lost,
     "busy": lambda place, _: LedgerBusyError(place),
     "access": ServerAccessError,
     "space": ServerSpaceError,

@@ -19,7 +19,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from ledger.adapters.lookup import look_up
-from ledger.adapters.postgres_errors import ConnectionLostError, NoTablesError, ServerLostError, error_of, translated
+from ledger.adapters.postgres_errors import ConnectionLostError, NoTablesError, error_of, server_lost, translated
 from ledger.adapters.postgres_schema import AUDITOR, OWNER, SCHEMA_VERSION, SEARCH_PATH, create_statements
 from ledger.adapters.sqlite import DurabilityError, UnknownSchemaError
 from ledger.errors import UsageError
@@ -176,13 +176,13 @@ def _settle(connection: Connection, address: str, role: str) -> None:
 def reached(address: str, *, role: str = AUDITOR) -> Iterator[Connection]:
     """Give a connection for a short task; one that breaks is an error.
 
-    Raises: as ``connect``, with ServerLostError for a connection that is lost.
+    Raises: as ``connect``, with ServerLostError for a connection that is lost, ServerFullError for one too many.
     """
     try:
         with closing(connect(address, role=role)) as connection, translated(address):
             yield connection
     except ConnectionLostError as exc:
-        raise ServerLostError(address, str(exc)) from exc
+        raise server_lost(address, str(exc)) from exc
 
 
 @contextmanager

@@ -210,6 +210,28 @@ def test_a_command_on_a_server_without_room_changes_nothing_and_says_so(
     assert lab.run("verify").code == 0
 
 
+def test_a_server_that_takes_no_more_connections_is_busy_and_not_away(server: Server, tmp_path: Path) -> None:
+    """A wave of more hosts than ``max_connections``: later, exit 75."""
+    server.execute("CREATE DATABASE narrow CONNECTION LIMIT 0", "CREATE ROLE waiting LOGIN")
+    lab = make_lab(tmp_path / "host").having(
+        RELEASE_LEDGER=server.url("narrow"), RELEASE_LEDGER_TIP_GUARD=str(tmp_path / "places")
+    )
+    try:
+        assert lab.init(*STATED).code == 0
+        server.execute("GRANT ledger_writer TO waiting")
+        lab.offer("4.4.1")
+        waiting = lab.having(RELEASE_LEDGER=server.url("narrow", user="waiting"))
+        for words in (("versions",), ("unpack", "4.4.1"), ("verify",)):
+            busy = waiting.run(*words)
+            assert (busy.code, "takes no more connections" in busy.err) == (75, True), busy.err
+            assert "max_connections" in busy.err
+            assert "spool" not in busy.err
+        server.execute("ALTER DATABASE narrow CONNECTION LIMIT -1")
+        assert waiting.run("unpack", "4.4.1").code == 0
+    finally:
+        server.execute("DROP DATABASE narrow WITH (FORCE)", "DROP ROLE waiting")
+
+
 def test_psycopg_speaks_of_no_notice_when_a_pipeline_breaks(
     hosts: list[Host], capfd: pytest.CaptureFixture[str]
 ) -> None:
