@@ -42,6 +42,9 @@ class NodeUnusableError(UsageError):
     """The node of this installation runs, or should, and cannot be worked with; the parent of such errors."""
 
 
+_OTP_CALLS = frozenset({"set_unpacked", "unpack_release", "install_release", "make_permanent", "remove_release"})
+
+
 class CheckRefusedError(CheckFailedError):
     """``check_install_release`` refused, with OTP's own reason; what runs is unchanged."""
 
@@ -55,11 +58,11 @@ class CheckRefusedError(CheckFailedError):
 
 
 class StepFailedError(FailedError):
-    """A call of the release handler failed on the way; the node may have changed."""
+    """A call of the release handler, or what stands for one, failed on the way; the node may have changed."""
 
     def __init__(self, call: str, vsn: str, otp_reason: str) -> None:
         super().__init__(
-            f"release_handler:{call} of {vsn} failed",
+            f"{f'release_handler:{call}' if call in _OTP_CALLS else call} of {vsn} failed",
             fact=otp_reason,
             hint="look at `release-ledger versions` and `release-ledger check`, then repeat the command",
         )

@@ -243,7 +243,8 @@ def _guard(keeping: Keeping) -> Point:
         value = f"holds {keeping.guarded or 0} of {keeping.stored} events"
         if keeping.others_wrote:
             return Point("tip guard", f"{value}; other hosts wrote the rest, and the next commit here follows them")
-        return Point("tip guard", value, Verdict.FAULT, "run `release-ledger verify`")
+        hint = "run `release-ledger verify`; behind a command that was killed, the next change catches up"
+        return Point("tip guard", value, Verdict.FAULT, hint)
     return Point("tip guard", f"holds all {keeping.stored} events")
 
 

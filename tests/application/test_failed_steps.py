@@ -196,3 +196,12 @@ def test_a_node_that_goes_out_of_sight_in_a_step_leaves_the_attempt_open(desk: D
     assert "release-ledger recover" in caught.value.hint
     assert desk.names == ["operation_requested", "unpacked"]
     assert desk.node.open_attempt is not None
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [("install_release", "release_handler:install_release of 4.4.16 failed"), ("restart", "restart of 4.4.16 failed")],
+)
+def test_only_what_otp_did_is_said_to_be_its_call(call: str, told: str) -> None:
+    """A restart is that of `bin/emqx`; who looks for a function of that name finds none."""
+    assert str(StepFailedError(call, "4.4.16", "enoent")) == told
