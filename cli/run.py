@@ -4,7 +4,8 @@ No traceback reaches a user, unless ``RELEASE_LEDGER_DEBUG`` asks for it.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from cli.declared import Group
@@ -25,7 +26,8 @@ def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int
         session.terminal.warn(sentence)
     changes = any(isinstance(argument, Group) and _changes(argument) for argument in arguments.values())
     try:
-        code = command(**arguments)
+        with _ended_like_ctrl_c() if changes else nullcontext():
+            code = command(**arguments)
     except LedgerError as exc:
         return _failed(exc, session.terminal)
     except KeyboardInterrupt:
@@ -38,6 +40,26 @@ def run(command: Command, arguments: Mapping[str, Any], session: Session) -> int
                 session.terminal.complain(f"{plain(line)}\n")
         return _failed(UnexpectedInChangeError(exc) if changes else UnexpectedError(exc), session.terminal)
     return _written(code, session.terminal, done=changes or session.records)
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let a change that is ended, or whose terminal goes away, stop where Ctrl-C stops it, and say what stays open.
+
+    What the caller had ignored, as ``nohup`` does, stays ignored.
+    """
+    import signal  # noqa: PLC0415 # what only reads may end at any point
+
+    ends = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    with suppress(ValueError):  # in a thread, where no signal arrives
+        for number in ends:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            for number in ends:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def report(error: LedgerError, terminal: Terminal) -> None:

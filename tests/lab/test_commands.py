@@ -176,6 +176,24 @@ def test_a_node_that_dies_in_an_install_leaves_the_attempt_to_recover(host: Host
     host.assert_all_agree()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_change_that_is_ended_or_loses_its_terminal_says_what_stays_open(host: Host, number: signal.Signals) -> None:
+    """PRODUCT section 10: 130; the node works the step off to its end, and `recover` closes the attempt."""
+    host.offer(SLOW)
+    with host.node.held("install"), host.node.client() as client, host.begin("upgrade", SLOW, "--no-permanent") as slow:
+        client.wait_for(SLOW)
+        slow.send_signal(number)
+        _, err = slow.communicate(timeout=_SECONDS)
+
+    recovered = host.run("recover")
+
+    assert slow.returncode == 130
+    assert err.startswith("error: interrupted\n  the attempt stays open: ")
+    assert recovered.code == 0
+    assert host.versions() == {SLOW: "current", "4.4.0": "permanent"}
+    host.assert_all_agree()
+
+
 def test_of_two_commands_at_once_one_is_told_who_is_at_work(host: Host) -> None:
     host.offer("4.4.16", "4.4.1")
 
