@@ -1,7 +1,8 @@
 """The composition root: from settings to wired objects.
 
-What belongs to one installation is wired by ``cli.drivers``, and ledgers are made by
-``cli.ledger_place``; no other module imports adapters.
+What belongs to one installation is wired by ``cli.drivers``, what a host keeps beside a ledger in
+PostgreSQL by ``cli.spooling``, and ledgers are made by ``cli.ledger_place``; no other module of the
+command line imports adapters.
 
 Adapters are imported inside the functions that wire them, so that a command pays for what it
 uses. Every command that changes or registers goes through ``at_work``.

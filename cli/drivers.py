@@ -1,7 +1,7 @@
 """The wiring of one installation: its driver, its lock, and what reads it.
 
-With ``cli.bootstrap`` the only importer of adapters; they are imported inside the functions that
-wire them, so that a command pays for what it uses.
+Beside ``cli.bootstrap`` one of the few that import adapters, inside the functions that wire them, so
+that a command pays for what it uses.
 """
 
 from collections.abc import Callable
