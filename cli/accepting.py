@@ -148,7 +148,14 @@ def _verified(doubt: "DoubtfulTip", session: Session) -> AuditReport:
     if doubt.guarded is not None and doubt.held is not None:
         held = (*held, HeldNote(f"the tip guard {doubt.place}", doubt.held, outside=False))
     report = bootstrap.verify(
-        folder, policy=policy, held=held, guarded=False, level=None, since=None, progress=session.terminal.progress
+        folder,
+        policy=policy,
+        held=held,
+        guarded=False,
+        served=True,
+        level=None,
+        since=None,
+        progress=session.terminal.progress,
     )
     if report.verdict is Verdict.VERIFIED or report.reason is None:
         return report

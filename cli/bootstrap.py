@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cli import VERSION, drivers
 from cli.here import choose_here
@@ -293,12 +293,12 @@ def verify(
     policy: "Policy | None",
     held: "Sequence[HeldNote]",
     guarded: bool,
+    served: bool = False,
     level: "Level | None",
-    since: "HeldNote | None",
-    last: bool = False,
+    since: "HeldNote | Literal['last'] | None",
     progress: Callable[[int, int], None],
 ) -> "AuditReport":
-    """Return the report on the record at *path*; *guarded* asks for the tip guard, *last* is as in ``Asked``.
+    """Return the report on the record at *path*; *guarded* asks for the tip guard, the rest stands in ``Task``.
 
     Raises: PartMissingError, PartWrongError, NoLastNoteError.
     """
@@ -309,8 +309,9 @@ def verify(
     for _ in range(_ROUNDS):
         guard = audit_place.own_guard(path) if guarded else None
         trust = audit_place.trusting(policy, held=held, guard=guard)
-        asked = Asked(level=level, since=since, last=last, progress=progress)
-        report = audit_place.verify_path(audit_place.Task(path=path, trust=trust, asked=asked))
+        note = None if isinstance(since, str) else since
+        asked = Asked(level=level, since=note, last=since == "last", progress=progress)
+        report = audit_place.verify_path(audit_place.Task(path=path, trust=trust, asked=asked, served=served))
         if guard is None or guard == audit_place.own_guard(path):
             break
     return report

@@ -10,11 +10,13 @@ checked), ``no_tip_guard`` where a ledger should have one and has none; ``held_o
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from cli import bootstrap
 from cli.plain_text import plain
 from cli.session import Session
 from ledger.application.audit_report import AuditReport, Finding, Level, Verdict
+from ledger.application.audit_source import HeldNote
 from ledger.dataclass import dataclass
 from ledger.errors import CheckFailedError, EvidenceError, UsageError
 from ledger.tlog.policy import Log, Policy
@@ -123,17 +125,15 @@ def verify_asked(asked: Asked, session: Session) -> int:
     memory = tuple(note for note in remembered if note is not None)
     anchored = bootstrap.anchored_notes(session.settings, policy) if own and policy else ()
     held = (*memory, *map(bootstrap.kept_note, map(Path, asked.held)), *anchored)
-    last = asked.since == "last"
-    since = bootstrap.kept_note(Path(asked.since)) if asked.since is not None and not last else None
     level = None if asked.level is None else Level(asked.level)
     report = bootstrap.verify(
         path,
         policy=policy,
         held=held,
         guarded=own or bootstrap.has_guard(path),
+        served=own,
         level=level,
-        since=since,
-        last=last,
+        since=_since(asked.since),
         progress=session.terminal.progress,
     )
     session.terminal.write(_json(report) if session.json else _text(report, own=own and not _brings_trust(asked)))
@@ -146,6 +146,10 @@ def verify_asked(asked: Asked, session: Session) -> int:
         if _moves_memory(report, known=known):
             state.keep(report.note)
     return 0
+
+
+def _since(text: str | None) -> HeldNote | Literal["last"] | None:
+    return "last" if text == "last" else None if text is None else bootstrap.kept_note(Path(text))
 
 
 def record_named(text: str) -> Path:

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from ledger.adapters.audit_bundle import BundleSample, bundle_source, is_bundle
-from ledger.adapters.audit_files import open_files
+from ledger.adapters.audit_files import NoRecordError, open_files, require_head
 from ledger.adapters.audit_sqlite import SqliteSource, open_source
 from ledger.adapters.audit_tiles import foreign_source
 from ledger.adapters.audit_workers import workers_for
-from ledger.adapters.ledger_folder import places_at
+from ledger.adapters.ledger_folder import ADDRESS, LedgerFolder, places_at
 from ledger.adapters.signatures import PRIMITIVES
 from ledger.adapters.tip_guard import GuardAccessError
 from ledger.application.audit import Asked
@@ -49,11 +49,16 @@ class SinceSampleError(UsageError):
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One verification that is asked for."""
+    """One verification that is asked for.
+
+    *served* lets the path lead to a server. What somebody else gave must not: it could be any server,
+    which would be told of the verifier's user and password.
+    """
 
     path: Path
     trust: Trust
     asked: Asked = field(default_factory=Asked)
+    served: bool = False
 
 
 def database_of(path: Path) -> Path | None:
@@ -69,7 +74,7 @@ def verify_path(task: Task) -> AuditReport:
 
     Raises: PartMissingError, PartWrongError where the record cannot even be opened; SinceSampleError.
     """
-    database, address = database_of(task.path), places_at(task.path).address
+    database, address = database_of(task.path), places_at(task.path).address if task.served else None
     if address is not None:
         from ledger.adapters.audit_postgres import open_served  # noqa: PLC0415 # a ledger in a folder needs no libpq
 
@@ -79,6 +84,7 @@ def verify_path(task: Task) -> AuditReport:
         report = _verify_database(database, task)
         folder = _folder_of(task.path)
         return report if task.trust.guard is not None or folder is None else _without_guard(report, folder)
+    _require_no_server(task.path)
     with open_files(task.path) as files:
         source = bundle_source(files) if is_bundle(files) else foreign_source(files)
         if isinstance(source, BundleSample):
@@ -88,8 +94,21 @@ def verify_path(task: Task) -> AuditReport:
         return verify_log(source, trust=task.trust, asked=task.asked)
 
 
+def _require_no_server(path: Path) -> None:
+    """Tell of a host's place of a served ledger what it is; in a bundle, a file of that name is one too many.
+
+    Raises: NoRecordError.
+    """
+    if not os.path.isfile(path / ADDRESS):  # noqa: PTH113 # as above
+        return
+    try:
+        require_head(path)
+    except NoRecordError as exc:
+        raise NoRecordError(path, "it leads to a server, which only --ledger may name") from exc
+
+
 def _without_guard(report: AuditReport, folder: Path) -> AuditReport:
-    return replace(report, unguarded=str(places_at(folder).tip))
+    return replace(report, unguarded=str(LedgerFolder(folder.absolute()).tip))
 
 
 def _folder_of(path: Path) -> Path | None:
@@ -154,8 +173,9 @@ def own_guard(folder: Path) -> Guard | None:
 
 
 def has_guard(folder: Path) -> bool:
-    """Tell whether the ledger in *folder*, or whose database it is, has a tip guard."""
-    return places_at(_folder_of(folder) or folder).guarded
+    """Tell whether the ledger in *folder*, or whose database it is, has a tip guard, and not on a server."""
+    places = LedgerFolder((_folder_of(folder) or folder).absolute())
+    return not os.path.isfile(places.path / ADDRESS) and places.guarded  # noqa: PTH113 # as above
 
 
 def read_note(path: Path) -> HeldNote:
