@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cli import bootstrap
-from cli.config import HOST_LEDGER, state_folder
+from cli.config import HOST_LEDGER, NoHomeError, state_folder
 from cli.plain_text import plain
 from cli.session import Session
 from ledger.application.anchoring import unheld
@@ -45,6 +45,17 @@ class NoHoldersError(UsageError):
             "no outside holder is configured",
             fact="`anchors` in the settings is empty, and there is no witness",
             hint="add one: `release-ledger witness add NAME VKEY URL`, or `anchors` under [policy] in config.toml",
+        )
+
+
+class NoWitnessFolderError(UsageError):
+    """There is no place for what a witness of one's own remembers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no folder of the witness was named, and this user has no home folder",
+            fact="--state is not given; HOME and XDG_STATE_HOME name no folder",
+            hint="name it: --state FOLDER",
         )
 
 
@@ -111,7 +122,7 @@ def list_holders(*, session: Session) -> int:
 def trust_log(vkey: str, *, state: str | None, session: Session) -> int:
     """Let the witness on this host cosign for a log; return the exit code.
 
-    Raises: VkeyArgumentError, NotALogKeyError, and what opening a witness raises.
+    Raises: VkeyArgumentError, NoWitnessFolderError, NotALogKeyError, and what opening a witness raises.
     """
     key = _vkey(vkey)
     with bootstrap.open_witness(_state(state)) as place:
@@ -123,7 +134,7 @@ def trust_log(vkey: str, *, state: str | None, session: Session) -> int:
 def serve(*, state: str | None, name: str | None, host: str, port: int, session: Session) -> int:
     """Serve the witness on this host until it is stopped; return the exit code.
 
-    Raises: ListenError, and what opening a witness raises.
+    Raises: NoWitnessFolderError, ListenError, and what opening a witness raises.
     """
     with (
         bootstrap.open_witness(_state(state), name=name) as place,
@@ -144,7 +155,10 @@ def _stop(_number: int, _frame: object) -> NoReturn:
 def _state(named: str | None) -> Path:
     if named is not None:
         return Path(named).absolute()
-    base = HOST_LEDGER if os.geteuid() == 0 else state_folder(os.environ)
+    try:
+        base = HOST_LEDGER if os.geteuid() == 0 else state_folder(os.environ)
+    except NoHomeError as exc:
+        raise NoWitnessFolderError from exc
     return base.with_name(WITNESS_FOLDER)
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -300,6 +301,14 @@ def test_what_is_no_witness_is_not_added(
 
     assert answer.code == 1
     assert not (lab.ledger / "witnesses").exists()
+
+
+def test_a_witness_of_a_user_without_a_home_asks_for_its_folder(lab: Lab) -> None:
+    """As for a service of systemd with a dynamic user."""
+    with patch("os.geteuid", return_value=1000):
+        answer = lab.having(HOME="").run("witness", "serve")
+
+    assert (answer.code, answer.err.splitlines()[-1]) == (1, "hint: name it: --state FOLDER")
 
 
 def test_whoever_may_read_the_ledger_may_read_its_witnesses(lab: Lab, witness: RunningWitness) -> None:
