@@ -72,7 +72,10 @@ class SqliteView:
         return None if node is None else (*node, tuple(rows))
 
     def seen(self, *, at: At | None = None) -> tuple[Sight, ...]:
-        """Return, for each installation, the newest event up to *at* that was learnt from it, through a driver."""
+        """Return, for each installation, the newest event up to *at* that was learnt from it, through a driver.
+
+        By the name of the stream: a server gives rows in any order that it likes.
+        """
         position = position_of(at)
         # As above: one step in an index for each node.
         rows = self._views.execute(
@@ -83,10 +86,10 @@ class SqliteView:
         )
         sights = map(Sight._make, rows)
         if position.moment is None:
-            return tuple(sights)
+            return tuple(sorted(sights))
         reached = self.limits(position)
         here = (sight for sight in sights if sight.stream not in reached)
-        return (*here, *(Sight._make(row) for row in self._by_stream(_SIGHTS, reached)))
+        return tuple(sorted((*here, *(Sight._make(row) for row in self._by_stream(_SIGHTS, reached)))))
 
     def origins(self, *, at: At | None = None) -> Mapping[str, tuple[str, ...]]:
         """Return the logs from which events of an installation were imported up to *at*, by its stream."""

@@ -110,9 +110,11 @@ class TestViewInDatabase(ViewContract):
     @contextmanager
     def _opened(self) -> Iterator[KeptView]:
         kept = FREE.pop()
-        kept.empty()
-        yield kept
-        FREE.append(kept)
+        try:
+            kept.empty()
+            yield kept
+        finally:
+            FREE.append(kept)
 
 
 @pytest.fixture
