@@ -57,7 +57,7 @@ def import_asked(asked: Asked, options: LeaveOptions, *, session: Session) -> in
     """
     path, policy = Path(asked.source), _policy(asked)
     # An empty text is the current folder to pathlib, which also breaks off where it may not look.
-    if not asked.source or not os.path.exists(path):  # noqa: PTH110
+    if not asked.source or not os.path.exists(path):  # noqa: PTH110 # pathlib raises where it may not look
         raise SourceMissingError(asked.source)
     if asked.policy is not None and Path(asked.policy).resolve().is_relative_to(path.resolve()):
         raise TrustInsideError("--policy", asked.policy, path)
